@@ -5,7 +5,7 @@ Terraform's AWS provider speaks it: every plan would want to change every alarm.
 on an expression, and knows no tags of dashboards.
 """
 
-import json
+import re
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_account_id
@@ -18,6 +18,8 @@ _TEXTS = (
     "ExtendedStatistic", "Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold", "ComparisonOperator",
     "TreatMissingData", "Unit",
 )
+# An alarm as ministack shows it, by its name.
+_SHOWN = re.compile(r"<member><AlarmName>([^<]*)</AlarmName>.*?</member>", re.DOTALL)
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
@@ -34,32 +36,18 @@ def _member(alarm):
     return f"<member>{''.join(fields)}<Dimensions>{dimensions}</Dimensions></member>"
 
 
-def _values(parameters, prefix):
-    found = [value for name, value in parameters.items() if name.startswith(prefix)]
-    return [value[0] if isinstance(value, list) else value for value in found]
+def _whole(shown):
+    """What holds metrics in mathematical expressions, or is not a metric's alarm, is left to ministack."""
+    alarm = cloudwatch._alarms.get(shown[1])
+    return shown[0] if alarm is None or alarm.get("Metrics") else _member(alarm)
 
 
 @wraps(cloudwatch, "_describe_alarms")
 def _describe(describe, parameters, data, is_cbor, is_json=False):
-    # What holds metrics in mathematical expressions, or is not a metric's alarm, is left to ministack.
-    if is_cbor or is_json or set(_values(parameters, "AlarmTypes.member.")) - {"MetricAlarm"}:
-        return describe(parameters, data, is_cbor, is_json)
-    wanted = {"AlarmNames": _values(parameters, "AlarmNames.member.")}
-    for name in ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken"):
-        given = _values(parameters, name)
-        if given:
-            wanted[name] = given[0]
-    status, _, body = describe({}, wanted, False, True)
-    found = json.loads(body) if status == 200 else None
-    if found is None or any(alarm.get("Metrics") for alarm in found["MetricAlarms"]):
-        return describe(parameters, data, is_cbor, is_json)
-    members = "".join(_member(alarm) for alarm in found["MetricAlarms"])
-    token = f"<NextToken>{escape(found['NextToken'])}</NextToken>" if found.get("NextToken") else ""
-    return cloudwatch._xml(
-        200,
-        "DescribeAlarmsResponse",
-        f"<DescribeAlarmsResult><MetricAlarms>{members}</MetricAlarms><CompositeAlarms/>{token}</DescribeAlarmsResult>",
-    )
+    status, headers, body = describe(parameters, data, is_cbor, is_json)
+    if status == 200 and not is_cbor and not is_json:
+        body = _SHOWN.sub(_whole, body.decode()).encode()
+    return status, headers, body
 
 
 @wraps(cloudwatch, "_put_metric_alarm")

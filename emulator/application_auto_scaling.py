@@ -98,8 +98,7 @@ def _register(data):
         **(data.get("SuspendedState") or {}),
     }
     _targets[_key(data)] = merged
-    if data.get("Tags"):
-        _tags[merged["ScalableTargetARN"]] = {**(_tags.get(merged["ScalableTargetARN"]) or {}), **data["Tags"]}
+    _add_tags(merged["ScalableTargetARN"], data)
     if service is not None:
         _set_within(service, merged)
     return {"ScalableTargetARN": merged["ScalableTargetARN"]}
@@ -125,24 +124,18 @@ def _deregister(data):
 
 
 def _chosen(store, data, *filters):
-    found = []
-    for one in store.values():
-        if one["ServiceNamespace"] != data["ServiceNamespace"]:
-            continue
-        if data.get("ScalableDimension") and one["ScalableDimension"] != data["ScalableDimension"]:
-            continue
-        if all(not data.get(given) or one.get(name) in data[given] for given, name in filters):
-            found.append(one)
-    return found
+    """What a request asks for: by members with one value, and by lists of values for a member."""
+
+    def fits(one):
+        alike = all(data.get(name) in (None, "", one[name]) for name in ("ServiceNamespace", "ScalableDimension"))
+        return alike and all(not data.get(given) or one.get(name) in data[given] for given, name in filters)
+
+    return [one for one in store.values() if fits(one)]
 
 
 def _describe_targets(data):
     _required(data, "ServiceNamespace")
     return {"ScalableTargets": _chosen(_targets, data, ("ResourceIds", "ResourceId"))}
-
-
-def _of_resource(data):
-    return {**data, "ResourceIds": [data["ResourceId"]] if data.get("ResourceId") else []}
 
 
 def _put_policy(data):
@@ -151,11 +144,8 @@ def _put_policy(data):
     key = f"{_key(data)}|{data['PolicyName']}"
     before = _policies.get(key) or {}
     kind = data.get("PolicyType") or before.get("PolicyType") or "StepScaling"
-    wanted = {
-        "StepScaling": "StepScalingPolicyConfiguration",
-        "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
-    }.get(kind)
-    if wanted and not data.get(wanted):
+    wanted = f"{kind}PolicyConfiguration"
+    if kind in ("StepScaling", "TargetTrackingScaling") and not data.get(wanted):
         raise _Problem("ValidationException", f"{wanted} is required for the policy type {kind}")
     place = f"{data['ServiceNamespace']}/{data['ResourceId']}:policyName/{data['PolicyName']}"
     arn = before.get("PolicyARN") or _arn("autoscaling", f"scalingPolicy:{uuid.uuid4()}:resource/{place}")
@@ -173,8 +163,8 @@ def _delete_policy(data):
 
 def _describe_policies(data):
     _required(data, "ServiceNamespace")
-    found = _chosen(_policies, _of_resource(data), ("ResourceIds", "ResourceId"), ("PolicyNames", "PolicyName"))
-    return {"ScalingPolicies": found}
+    named = {**data, "ResourceIds": [data["ResourceId"]] if data.get("ResourceId") else []}
+    return {"ScalingPolicies": _chosen(_policies, named, ("ResourceIds", "ResourceId"), ("PolicyNames", "PolicyName"))}
 
 
 def _put_scheduled_action(data):
@@ -213,9 +203,12 @@ def _with_tags(data):
     return arn
 
 
+def _add_tags(arn, data):
+    _tags[arn] = {**(_tags.get(arn) or {}), **(data.get("Tags") or {})}
+
+
 def _tag(data):
-    arn = _with_tags(data)
-    _tags[arn] = {**(_tags.get(arn) or {}), **data.get("Tags", {})}
+    _add_tags(_with_tags(data), data)
     return {}
 
 

@@ -5,6 +5,7 @@ container has its own session, exactly the environment of its task, its own empt
 keeps its output and its exit code until it is removed.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -58,8 +59,6 @@ class Container:
         self._directory = _directory / self.id[:12]
         self._output = self._directory / "output.log"
         self._process = None
-        # Ended by us with SIGKILL, or by its own hand: either way the code is Docker's, 128 + signal.
-        self._exit_code = None
 
     def begin(self, arguments, environment):
         work = self._directory / "work"
@@ -85,6 +84,7 @@ class Container:
         """The status is read from the process each time; there is nothing to refresh."""
 
     def wait(self, timeout=None):
+        # Ended by us with SIGKILL, or by its own hand: either way the code is Docker's, 128 + signal.
         code = self._process.wait(timeout)
         return {"StatusCode": 128 - code if code < 0 else code}
 
@@ -92,13 +92,9 @@ class Container:
         """SIGTERM to the process, SIGKILL to all of its session when the time is over, as Docker's stop."""
         seconds = self._stop_seconds if timeout is None else timeout
         if self._process.poll() is None:
-            try:
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.kill(self._process.pid, signal.SIGTERM)
                 self._process.wait(seconds)
-            except ProcessLookupError:
-                pass
-            except subprocess.TimeoutExpired:
-                pass
         # A container ends with its first process: what that one left behind goes too.
         processes.signal_session(self._process, signal.SIGKILL)
         self._process.wait()
@@ -175,15 +171,11 @@ class Containers:
         variables.update(environment or {})
         try:
             container.begin(words, variables)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError) as error:
+            is_there = isinstance(error, PermissionError)
             raise ContainerFailed(
                 "failed to create new container runtime task: OCI runtime create failed: "
-                f'exec: "{words[0]}": executable file not found in $PATH'
-            ) from None
-        except PermissionError:
-            raise ContainerFailed(
-                "failed to create new container runtime task: OCI runtime create failed: "
-                f'exec: "{words[0]}": permission denied'
+                f'exec: "{words[0]}": {"permission denied" if is_there else "executable file not found in $PATH"}'
             ) from None
         with _lock:
             _containers[container.id] = container
@@ -203,7 +195,7 @@ class Containers:
     def list(self, all=False, sparse=False, filters=None):
         with _lock:
             known = list(_containers.values())
-        return known if all else [container for container in known if container.status == "running"]
+        return known if all else running()
 
 
 class _PulledImage:

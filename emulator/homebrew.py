@@ -410,13 +410,8 @@ class _Requests(BaseHTTPRequestHandler):
             # The client has gone: it was stopped, or has seen enough.
             self.close_connection = True
 
-    def do_GET(self):
-        self._serve(self.server.source)
-
-    def do_HEAD(self):
-        self._serve(self.server.source)
-
-    def _serve(self, source):
+    def _serve(self):
+        source = self.server.source
         path, _, query = self.path.partition("?")
         self._entry, self._faults = source.begin(self.command, path, self.headers)
         for fault in self._faults:
@@ -431,6 +426,8 @@ class _Requests(BaseHTTPRequestHandler):
             self._serve_store(source, path.removeprefix("/store/"), query)
         else:
             self._serve_file(source.file(path))
+
+    do_GET = do_HEAD = _serve
 
     def _serve_file(self, content):
         if content is None:

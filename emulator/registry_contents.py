@@ -192,25 +192,27 @@ def _begin_upload(repository, _data):
     return ecr.json_response({"uploadId": identifier, "partSize": _PART_BYTES})
 
 
-def _upload(repository, data):
-    """What has come of an upload, and the refusal of one that nobody has begun."""
-    identifier = data.get("uploadId", "")
-    content = ecr._uploads.get(repository, {}).get(identifier)
-    if content is None:
-        return None, _refusal(
-            "UploadNotFoundException",
-            f"The upload with id '{identifier}' cannot be found in the repository with name '{repository}' "
-            f"{_in_registry()}",
-        )
-    return content, None
+def _of_upload(call):
+    """Only an upload that somebody has begun goes on, with what has come of it."""
+
+    @_in_repository
+    def answer(repository, data):
+        identifier = data.get("uploadId", "")
+        content = ecr._uploads.get(repository, {}).get(identifier)
+        if content is None:
+            return _refusal(
+                "UploadNotFoundException",
+                f"The upload with id '{identifier}' cannot be found in the repository with name '{repository}' "
+                f"{_in_registry()}",
+            )
+        return call(repository, data, content)
+
+    return answer
 
 
 @replaces(ecr, "_upload_layer_part")
-@_in_repository
-def _upload_part(repository, data):
-    content, refusal = _upload(repository, data)
-    if refusal:
-        return refusal
+@_of_upload
+def _upload_part(repository, data, content):
     part = base64.b64decode(data.get("layerPartBlob") or "")
     first, last = data.get("partFirstByte"), data.get("partLastByte")
     if (first, last) != (len(content), len(content) + len(part) - 1):
@@ -223,11 +225,8 @@ def _upload_part(repository, data):
 
 
 @replaces(ecr, "_complete_layer_upload")
-@_in_repository
-def _complete_upload(repository, data):
-    content, refusal = _upload(repository, data)
-    if refusal:
-        return refusal
+@_of_upload
+def _complete_upload(repository, data, content):
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
     named = (data.get("layerDigests") or [None])[0]
     if named != digest:

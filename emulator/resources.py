@@ -43,10 +43,8 @@ def _auto_scaling_group(action, params, _data, _path):
 def _balancing(action, params, _data, _path):
     if action.startswith("Describe"):
         return None
-    if action == "CreateLoadBalancer":
-        return _arn("elasticloadbalancing", f"loadbalancer/app/{_first(params, 'Name')}/*")
-    if action == "CreateTargetGroup":
-        return _arn("elasticloadbalancing", f"targetgroup/{_first(params, 'Name')}/*")
+    if kind := {"CreateLoadBalancer": "loadbalancer/app", "CreateTargetGroup": "targetgroup"}.get(action):
+        return _arn("elasticloadbalancing", f"{kind}/{_first(params, 'Name')}/*")
     named = ["ResourceArns.member.1", "RuleArn", "RulePriorities.member.1.RuleArn", "ListenerArn"]
     return _first(params, *named, "TargetGroupArn", "LoadBalancerArn")
 
@@ -136,14 +134,11 @@ def _metrics(action, params, data, _path):
     given = data.get("ResourceARN") or _first(params, "ResourceARN")
     if given:
         return given
-    if "Dashboard" in action:
-        named = data.get("DashboardName") or (data.get("DashboardNames") or [None])[0]
-        named = named or _first(params, "DashboardName", "DashboardNames.member.1")
-        return _arn("cloudwatch", f"dashboard/{named or '*'}", region="")
-    if "Alarm" in action:
-        named = data.get("AlarmName") or (data.get("AlarmNames") or [None])[0]
-        named = named or _first(params, "AlarmName", "AlarmNames.member.1")
-        return _arn("cloudwatch", f"alarm:{named or '*'}")
+    for word, kind, region in (("Dashboard", "dashboard/", ""), ("Alarm", "alarm:", None)):
+        if word in action:
+            named = _first(data, f"{word}Name", f"{word}Names")
+            named = named or _first(params, f"{word}Name", f"{word}Names.member.1") or "*"
+            return _arn("cloudwatch", kind + named, region)
     return None
 
 
@@ -209,12 +204,7 @@ def condition_keys(service, action, params, data):
     return {}
 
 
-_WITH_BOUNDARY = (
-    "AttachRolePolicy",
-    "DeleteRolePolicy",
-    "DetachRolePolicy",
-    "PutRolePolicy",
-)
+_WITH_BOUNDARY = ("AttachRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePolicy")
 
 
 def _boundary(action, params):
@@ -239,9 +229,7 @@ def _kinds_of_events(data):
 
 
 def _tags_of_key(data):
-    named = str(data.get("KeyId") or data.get("TargetKeyId") or "")
-    if not named and data.get("AliasName"):
-        named = str(data["AliasName"])
+    named = _first(data, "KeyId", "TargetKeyId", "AliasName")
     record = kms._resolve_key(named) if named else None
     tags = (record or {}).get("Tags") or []
     return {f"aws:ResourceTag/{tag['TagKey']}": tag["TagValue"] for tag in tags}

@@ -443,8 +443,9 @@ def _moving(service, record):
     return shown
 
 
-def _whole(service, record):
-    return {**record, **(record.get("_shown") or _moving(service, record))}
+def _whole(service, arn):
+    record = _found(service, arn)
+    return record and {**record, **(record.get("_shown") or _moving(service, record))}
 
 
 def _brief(record):
@@ -464,6 +465,10 @@ def _found(service, arn):
     return next((one for one in service.get("_history") or [] if one["serviceDeploymentArn"] == arn), None)
 
 
+def _revision(service, arn):
+    return (service.get("_revisions") or {}).get(arn)
+
+
 def _described(arns, find, member):
     arns = arns or []
     if not 1 <= len(arns) <= _MOST_DESCRIBED:
@@ -481,19 +486,12 @@ def _described(arns, find, member):
 
 @replaces(ecs, "_ACTION_MAP", "DescribeServiceDeployments")
 def _describe(data):
-    def find(service, arn):
-        record = _found(service, arn)
-        return record and _whole(service, record)
-
-    return _described(data.get("serviceDeploymentArns"), find, "serviceDeployments")
+    return _described(data.get("serviceDeploymentArns"), _whole, "serviceDeployments")
 
 
 @replaces(ecs, "_ACTION_MAP", "DescribeServiceRevisions")
 def _describe_revisions(data):
-    def find(service, arn):
-        return (service.get("_revisions") or {}).get(arn)
-
-    return _described(data.get("serviceRevisionArns"), find, "serviceRevisions")
+    return _described(data.get("serviceRevisionArns"), _revision, "serviceRevisions")
 
 
 @replaces(ecs, "_ACTION_MAP", "ListServiceDeployments")

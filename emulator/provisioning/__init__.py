@@ -4,9 +4,7 @@ the modules named for parts of AWS for what is made how."""
 
 import importlib
 
-_TYPES = (
-    "balancing", "containers", "discovery", "identity", "network", "objects", "observation", "scaling", "storage",
-)
+_TYPES = ("balancing", "containers", "discovery", "identity", "network", "objects", "observation", "scaling", "storage")
 
 
 def install():

@@ -7,11 +7,12 @@ class _Balancing(ResourceType):
     service, service_name = "elbv2", "ElasticLoadBalancingV2"
     tagging, untagging, tagged_by = "add_tags", "remove_tags", "ResourceArns"
 
-
-def _settings(given, wanted):
-    """Of a list of Key and Value what the template sets, in its order."""
-    values = {one["Key"]: one.get("Value") for one in given}
-    return [{"Key": one["Key"], "Value": values.get(one["Key"])} for one in wanted or []]
+    def settings_as_written(self, work, arn, properties):
+        """Of the list of Key and Value what the template sets, in its order."""
+        name, modify = self.settings
+        describe = getattr(work.client("elbv2"), modify.replace("modify", "describe"))
+        values = {one["Key"]: one.get("Value") for one in describe(**{self.id_member: arn})["Attributes"]}
+        return {name: [{"Key": one["Key"], "Value": values.get(one["Key"])} for one in properties.get(name) or []]}
 
 
 @register
@@ -25,32 +26,20 @@ class LoadBalancer(_Balancing):
     absent = {"SecurityGroups": []}
     deletes, id_member = "delete_load_balancer", "LoadBalancerArn"
     describes = ("describe_load_balancers", "LoadBalancerArns", "LoadBalancers")
-    gives = {
-        "LoadBalancerArn": "LoadBalancerArn",
-        "DNSName": "DNSName",
-        "CanonicalHostedZoneID": "CanonicalHostedZoneId",
-        "LoadBalancerName": "LoadBalancerName",
-        "SecurityGroups": "SecurityGroups",
-    }
+    shown = {"LoadBalancerFullName": "{path}"}
+    gives = {name: name for name in ("LoadBalancerArn", "DNSName", "LoadBalancerName", "SecurityGroups")}
+    gives["CanonicalHostedZoneID"] = "CanonicalHostedZoneId"
 
     def await_ready(self, work, arn):
         work.wait("load balancer is not active", lambda: self.described(work, arn)["State"]["Code"] == "active")
 
-    def attributes(self, work, physical_id, properties):
-        full_name = physical_id.split(":loadbalancer/", 1)[-1]
-        return {**super().attributes(work, physical_id, properties), "LoadBalancerFullName": full_name}
-
-    def read(self, work, physical_id, properties):
-        found = self.described(work, physical_id)
-        if found is None:
-            return None
-        given = work.client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=physical_id)["Attributes"]
+    def as_written(self, work, physical_id, found, properties):
         return {
             "Name": found["LoadBalancerName"],
             **chosen(found, "Scheme", "Type"),
             "SecurityGroups": sorted(found.get("SecurityGroups", [])),
             "Subnets": sorted(zone["SubnetId"] for zone in found.get("AvailabilityZones", [])),
-            "LoadBalancerAttributes": _settings(given, properties.get("LoadBalancerAttributes")),
+            **self.settings_as_written(work, physical_id, properties),
         }
 
 
@@ -70,20 +59,12 @@ class TargetGroup(_Balancing):
     )
     deletes, id_member = "delete_target_group", "TargetGroupArn"
     describes = ("describe_target_groups", "TargetGroupArns", "TargetGroups")
-    shown = {"TargetGroupArn": "{id}"}
+    shown = {"TargetGroupArn": "{id}", "TargetGroupFullName": "{resource}"}
     gives = {"TargetGroupName": "TargetGroupName", "LoadBalancerArns": "LoadBalancerArns"}
 
-    def attributes(self, work, physical_id, properties):
-        full_name = physical_id.rsplit(":", 1)[-1]
-        return {**super().attributes(work, physical_id, properties), "TargetGroupFullName": full_name}
-
-    def read(self, work, physical_id, properties):
-        found = self.described(work, physical_id)
-        if found is None:
-            return None
-        given = work.client("elbv2").describe_target_group_attributes(TargetGroupArn=physical_id)["Attributes"]
-        wanted = properties.get("TargetGroupAttributes")
-        return {**found, "Name": found["TargetGroupName"], "TargetGroupAttributes": _settings(given, wanted)}
+    def as_written(self, work, physical_id, found, properties):
+        settings = self.settings_as_written(work, physical_id, properties)
+        return {**found, "Name": found["TargetGroupName"], **settings}
 
 
 def _actions_as_written(actions, wanted):
@@ -112,10 +93,7 @@ class Listener(_Balancing):
     modifies = (("modify_listener", "Port", "Protocol", "SslPolicy", "Certificates", "DefaultActions"),)
     shown = {"ListenerArn": "{id}"}
 
-    def read(self, work, physical_id, properties):
-        found = self.described(work, physical_id)
-        if found is None:
-            return None
+    def as_written(self, work, physical_id, found, properties):
         return {
             **found,
             "DefaultActions": _actions_as_written(found.get("DefaultActions", []), properties.get("DefaultActions")),
@@ -168,10 +146,7 @@ class ListenerRule(_Balancing):
         if changed(old, new, "Priority"):
             elb.set_rule_priorities(RulePriorities=[{"RuleArn": arn, "Priority": int(new["Priority"])}])
 
-    def read(self, work, physical_id, properties):
-        rule = self.described(work, physical_id)
-        if rule is None:
-            return None
+    def as_written(self, work, physical_id, rule, properties):
         wanted = {one.get("Field"): one for one in properties.get("Conditions", [])}
         conditions = []
         for condition in rule["Conditions"]:

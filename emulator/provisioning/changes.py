@@ -7,6 +7,7 @@ from provisioning import lifecycle, resource, schemas
 # What AWS shows for a value that only comes to be while the change set is executed.
 LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
 _HIDDEN = "****"
+_BY_THE_TEMPLATE = {"Evaluation": "Static", "ChangeSource": "DirectModification"}
 
 
 class _AnyAttribute(dict):
@@ -84,11 +85,7 @@ class _Comparison:
         self.old_parameters = stack.get("_resolved_params") or {}
         self.records = stack.get("_resources") or {}
         self.conditions = engine._evaluate_conditions(template, parameters)
-        self.definitions = {
-            name: one
-            for name, one in (template.get("Resources") or {}).items()
-            if self.conditions.get(one.get("Condition"), True)
-        }
+        self.definitions = lifecycle.defined(template, self.conditions)
         self.changed_parameters = {
             name
             for name, one in parameters.items()
@@ -126,13 +123,8 @@ class _Comparison:
         old_definition = (self.old.get("Resources") or {}).get(name) or {}
         for attribute in stacks._DIFFED_ATTRIBUTES:
             if old_definition.get(attribute) != definition.get(attribute):
-                details.append(
-                    {
-                        "Target": {"Attribute": attribute, "RequiresRecreation": "Never"},
-                        "Evaluation": "Static",
-                        "ChangeSource": "DirectModification",
-                    }
-                )
+                target = {"Attribute": attribute, "RequiresRecreation": "Never"}
+                details.append({"Target": target, **_BY_THE_TEMPLATE})
         return before, after, details
 
     def _perhaps(self, kind, definition, before, listed):
@@ -178,7 +170,7 @@ class _Comparison:
             target["BeforeValue"] = was
         if will is not None:
             target["AfterValue"] = will
-        detail = {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}
+        detail = {"Target": target, **_BY_THE_TEMPLATE}
         raw = _at(definition.get("Properties") or {}, path.split("/")[2:])
         for reference, attribute in engine._intrinsic_references(raw):
             if reference in self.changed_parameters and attribute is None:
@@ -276,6 +268,8 @@ class _Comparison:
         if not details and not self._is_other_type(name):
             return
         replacement = self.replacements.get(name, "False")
+        replaced = replacement == "True"
+        policy = stacks._policy_action(definition, "UpdateReplacePolicy", "ReplaceAnd") if replaced else {}
         scope = list(dict.fromkeys(one["Target"]["Attribute"] for one in details))
         old_definition = (self.old.get("Resources") or {}).get(name) or {}
         yield {
@@ -284,11 +278,7 @@ class _Comparison:
             "PhysicalResourceId": record.get("PhysicalResourceId", ""),
             "ResourceType": definition.get("Type", ""),
             "Replacement": replacement,
-            **(
-                stacks._policy_action(definition, "UpdateReplacePolicy", "ReplaceAnd")
-                if replacement == "True"
-                else {}
-            ),
+            **policy,
             "Scope": scope,
             "Details": details,
             "BeforeContext": self._context(old_definition, before),

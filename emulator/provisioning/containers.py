@@ -4,15 +4,7 @@ from ministack.services import ecs as ministack_ecs
 
 from provisioning.calls import Refused
 from provisioning.resource import (
-    ResourceType,
-    changed,
-    exists,
-    ignoring_missing,
-    lower_first,
-    register,
-    tag_list,
-    upper_first,
-    without,
+    ResourceType, changed, exists, ignoring_missing, lower_first, register, tag_list, upper_first, without,
 )
 
 # What a service deployment is while it goes on, and while nothing has gone wrong with it.
@@ -40,11 +32,8 @@ class _Containers(ResourceType):
         return tag_list(tags, "key", "value")
 
     def request(self, work, properties):
-        """The properties as ECS takes them, its tags included."""
-        given = lower_first(without(properties, "Tags"), _MAPS, self.renamed)
-        if properties.get("Tags"):
-            given["tags"] = self.tags_as(properties["Tags"])
-        return given
+        """The properties as ECS takes them."""
+        return lower_first(without(properties, "Tags"), _MAPS, self.renamed)
 
     def active(self, found):
         return next((one for one in found if one["status"] == "ACTIVE"), None)
@@ -60,20 +49,15 @@ def _providers(request):
 @register
 class Cluster(_Containers):
     name = "AWS::ECS::Cluster"
-    named_by = "ClusterName"
+    named_by, name_member, looks_first = "ClusterName", "clusterName", True
+    creates = ("create_cluster",)
     deletes, id_member = "delete_cluster", "cluster"
     tag_target = "arn:aws:ecs:{region}:{account}:cluster/{id}"
     shown = {"Arn": tag_target}
 
-    def create(self, work, properties):
-        name = properties.get("ClusterName") or work.name(255)
-        ecs = work.client("ecs")
-        if self.active(ecs.describe_clusters(clusters=[name])["clusters"]):
-            self.refuse_taken(name)
-        request = self.request(work, {**properties, "ClusterName": name})
-        request["settings"] = request.pop("clusterSettings", [])
-        ecs.create_cluster(**request)
-        return work.made(name)
+    def request(self, work, properties):
+        request = super().request(work, properties)
+        return {**without(request, "clusterSettings"), "settings": request.get("clusterSettings", [])}
 
     def modify(self, work, ecs, name, old, new):
         request = self.request(work, new)
@@ -82,9 +66,8 @@ class Cluster(_Containers):
             # A setting that left the template goes back to what it is without one.
             absent = {one["Name"] for one in old.get("ClusterSettings", [])}
             absent -= {one["Name"] for one in new.get("ClusterSettings", [])}
-            changes["settings"] = request.get("clusterSettings", []) + [
-                {"name": one, "value": "disabled"} for one in sorted(absent)
-            ]
+            disabled = [{"name": one, "value": "disabled"} for one in sorted(absent)]
+            changes["settings"] = request["settings"] + disabled
         if changed(old, new, "Configuration"):
             changes["configuration"] = request.get("configuration", {})
         if changes:
@@ -99,13 +82,13 @@ class Cluster(_Containers):
 @register
 class CapacityProvider(_Containers):
     name = "AWS::ECS::CapacityProvider"
-    named_by = "Name"
+    named_by, name_member = "Name", "name"
+    creates = ("create_capacity_provider",)
     deletes, id_member = "delete_capacity_provider", "capacityProvider"
     tag_target = "arn:aws:ecs:{region}:{account}:capacity-provider/{id}"
 
-    def create(self, work, properties):
-        name = properties.get("Name") or work.name(255)
-        request = self.request(work, {**properties, "Name": name})
+    def request(self, work, properties):
+        request = super().request(work, properties)
         # A template may name the group; ECS shows its ARN.
         provider = request.get("autoScalingGroupProvider") or {}
         group = str(provider.get("autoScalingGroupArn", ""))
@@ -113,8 +96,7 @@ class CapacityProvider(_Containers):
             groups = work.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])
             for found in groups["AutoScalingGroups"]:
                 provider["autoScalingGroupArn"] = found["AutoScalingGroupARN"]
-        work.client("ecs").create_capacity_provider(**request)
-        return work.made(name)
+        return request
 
     def modify(self, work, ecs, name, old, new):
         if changed(old, new, "AutoScalingGroupProvider"):
@@ -150,10 +132,7 @@ class ClusterCapacityProviderAssociations(_Containers):
 
     def read(self, work, physical_id, properties):
         cluster = self.active(work.client("ecs").describe_clusters(clusters=[physical_id])["clusters"])
-        return cluster and {
-            "Cluster": properties.get("Cluster", physical_id),
-            **upper_first(_providers(cluster)),
-        }
+        return cluster and {"Cluster": properties.get("Cluster", physical_id), **upper_first(_providers(cluster))}
 
 
 @register
@@ -185,6 +164,7 @@ class TaskDefinition(_Containers):
 class Service(_Containers):
     name = "AWS::ECS::Service"
     named_by = "ServiceName"
+    shown = {"ServiceArn": "{id}", "Name": "{name}"}
     # Members of an update; what cannot be sent to UpdateService needs a replacement.
     _UPDATABLE = (
         "AvailabilityZoneRebalancing", "CapacityProviderStrategy", "DeploymentConfiguration", "EnableECSManagedTags",
@@ -206,7 +186,7 @@ class Service(_Containers):
         return super().replaces_on(name, old, new)
 
     def create(self, work, properties):
-        request = self.request(work, properties)
+        request = self.with_tags(self.request(work, properties), properties)
         request["serviceName"] = request.get("serviceName") or work.name(255)
         if request.get("schedulingStrategy", "REPLICA") != "DAEMON":
             request.setdefault("desiredCount", 1)
@@ -295,9 +275,6 @@ class Service(_Containers):
             )
 
         work.wait(f"service {physical_id} did not drain", drained)
-
-    def attributes(self, work, physical_id, properties):
-        return {"ServiceArn": physical_id, "Name": physical_id.rsplit("/", 1)[-1]}
 
     def physical_id(self, identifier):
         return identifier["ServiceArn"]

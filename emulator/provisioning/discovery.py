@@ -32,18 +32,14 @@ class PrivateDnsNamespace(_Discovery):
     shown = {"Id": "{id}", "Arn": tag_target}
 
     def create(self, work, properties):
-        request = chosen(properties, "Name", "Vpc", "Description", "Properties")
-        if properties.get("Tags"):
-            request["Tags"] = self.tags_as(properties["Tags"])
+        request = self.with_tags(chosen(properties, "Name", "Vpc", "Description", "Properties"), properties)
         answer = work.client("servicediscovery").create_private_dns_namespace(CreatorRequestId=work.token, **request)
         return work.made(self.done(work, answer["OperationId"])["NAMESPACE"])
 
     def modify(self, work, client, identifier, old, new):
         if changed(old, new, "Description", "Properties"):
             changes = {"Description": new.get("Description", ""), **chosen(new, "Properties")}
-            answer = client.update_private_dns_namespace(
-                Id=identifier, UpdaterRequestId=work.token, Namespace=changes
-            )
+            answer = client.update_private_dns_namespace(Id=identifier, UpdaterRequestId=work.token, Namespace=changes)
             self.done(work, answer["OperationId"])
 
     def delete(self, work, physical_id, properties):

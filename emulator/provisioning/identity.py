@@ -4,15 +4,7 @@ import json
 import urllib.parse
 
 from provisioning.resource import (
-    ResourceType,
-    changed,
-    chosen,
-    difference,
-    document,
-    exists,
-    ignoring_missing,
-    register,
-    tag_list,
+    ResourceType, changed, chosen, difference, document, exists, ignoring_missing, register, tag_list,
 )
 
 
@@ -69,10 +61,7 @@ class Role(_Identity):
         self.put(work, work.client("iam"), physical_id, properties, {})
         super().delete(work, physical_id, properties)
 
-    def read(self, work, physical_id, properties):
-        found = self.described(work, physical_id)
-        if found is None:
-            return None
+    def as_written(self, work, physical_id, found, properties):
         iam = work.client("iam")
         attached = iam.list_attached_role_policies(RoleName=physical_id)["AttachedPolicies"]
         own = {one["PolicyName"] for one in properties.get("Policies") or []}
@@ -152,14 +141,11 @@ class Key(ResourceType):
         found = super().described(work, identifier)
         return None if found and found["KeyState"] == "PendingDeletion" else found
 
-    def read(self, work, physical_id, properties):
-        given = super().read(work, physical_id, properties)
-        if given is None:
-            return None
+    def as_written(self, work, physical_id, found, properties):
         kms = work.client("kms")
         policy = kms.get_key_policy(KeyId=physical_id, PolicyName="default")["Policy"]
         return {
-            **given,
+            **super().as_written(work, physical_id, found, properties),
             "KeyPolicy": json.loads(urllib.parse.unquote(policy) if policy.startswith("%") else policy),
             "EnableKeyRotation": kms.get_key_rotation_status(KeyId=physical_id)["KeyRotationEnabled"],
         }

@@ -105,11 +105,7 @@ class Operation:
         self.retain_except_on_create = retain_except_on_create
         self.mappings = template.get("Mappings", {})
         self.conditions = engine._evaluate_conditions(template, parameters)
-        self.definitions = {
-            name: definition
-            for name, definition in (template.get("Resources") or {}).items()
-            if self.conditions.get(definition.get("Condition"), True)
-        }
+        self.definitions = defined(template, self.conditions)
         self.tags = stack.get("Tags") or []
         self.previous_tags = (previous or {}).get("Tags") or []
         self.resources = stack.setdefault("_resources", {})
@@ -320,29 +316,16 @@ class Operation:
 
     def outputs(self):
         alive = {name: one for name, one in self.resources.items() if name in self.definitions}
-        return stacks._resolve_stack_outputs(
-            self.template.get("Outputs") or {},
-            self.conditions,
-            alive,
-            self.parameters,
-            self.mappings,
-            self.name,
-            self.id,
-        )
+        context = (self.conditions, alive, self.parameters, self.mappings, self.name, self.id)
+        return stacks._resolve_stack_outputs(self.template.get("Outputs") or {}, *context)
 
     def policy(self, logical_id, attribute, template=None, parameters=None):
         template = template or self.template
         parameters = self.parameters if parameters is None else parameters
-        return stacks._resource_policy(
-            (template.get("Resources") or {}).get(logical_id),
-            attribute,
-            self.resources,
-            parameters,
-            engine._evaluate_conditions(template, parameters),
-            template.get("Mappings", {}),
-            self.name,
-            self.id,
-        )
+        definition = (template.get("Resources") or {}).get(logical_id)
+        conditions, mappings = engine._evaluate_conditions(template, parameters), template.get("Mappings", {})
+        context = (self.resources, parameters, conditions, mappings, self.name, self.id)
+        return stacks._resource_policy(definition, attribute, *context)
 
     # Deletion of single resources.
 
@@ -517,6 +500,12 @@ class Operation:
 
 def _failed_to(verb, names):
     return f"The following resource(s) failed to {verb}: [{', '.join(sorted(names))}]. "
+
+
+def defined(template, conditions):
+    """The resources of a template whose conditions hold."""
+    found = (template.get("Resources") or {}).items()
+    return {name: one for name, one in found if conditions.get(one.get("Condition"), True)}
 
 
 def resolved(definition, known, parameters, conditions, mappings, stack):

@@ -96,15 +96,10 @@ class SecurityGroup(_Network):
                 getattr(ec2, f"authorize_security_group_{word}")(GroupId=group, IpPermissions=added)
 
     def attributes(self, work, physical_id, properties):
-        given = {"GroupId": physical_id, "Id": physical_id}
-        if properties.get("VpcId"):
-            given["VpcId"] = properties["VpcId"]
-        return given
+        network = chosen(properties, "VpcId") if properties.get("VpcId") else {}
+        return {"GroupId": physical_id, "Id": physical_id, **network}
 
-    def read(self, work, physical_id, properties):
-        group = self.described(work, physical_id)
-        if group is None:
-            return None
+    def as_written(self, work, physical_id, group, properties):
         given = {"GroupDescription": group["Description"], **chosen(group, "GroupName"), "VpcId": group.get("VpcId")}
         # Rules that are resources of their own belong to those.
         for member, _, other, shown in _DIRECTIONS:
@@ -139,10 +134,7 @@ class _Rule(_Network):
         revoke = self._call(work, "revoke_security_group_{}")
         ignoring_missing(revoke, GroupId=properties["GroupId"], SecurityGroupRuleIds=[physical_id])
 
-    def read(self, work, physical_id, properties):
-        rule = self.described(work, physical_id)
-        if rule is None:
-            return None
+    def as_written(self, work, physical_id, rule, properties):
         optional = {
             "FromPort": rule.get("FromPort"),
             "ToPort": rule.get("ToPort"),
@@ -196,14 +188,11 @@ class FlowLog(_Network):
     shown = {"Id": "{id}"}
 
     def create(self, work, properties):
-        request = without(properties, "ResourceId", "Tags")
-        if properties.get("Tags"):
-            request["TagSpecifications"] = self.tags_as(properties["Tags"])
+        request = self.with_tags(without(properties, "ResourceId", "Tags"), properties)
         answer = work.client("ec2").create_flow_logs(ResourceIds=[properties["ResourceId"]], **request)
         for failure in answer.get("Unsuccessful") or []:
             raise Refused(failure["Error"]["Message"], "InvalidRequest")
         return work.made(answer["FlowLogIds"][0])
 
-    def read(self, work, physical_id, properties):
-        found = self.described(work, physical_id)
-        return found and {**found, "ResourceType": properties.get("ResourceType")}
+    def as_written(self, work, physical_id, found, properties):
+        return {**found, "ResourceType": properties.get("ResourceType")}

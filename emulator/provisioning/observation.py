@@ -7,16 +7,7 @@ from botocore.exceptions import ClientError
 from provisioning import calls
 from provisioning.calls import Refused
 from provisioning.resource import (
-    ResourceType,
-    changed,
-    chosen,
-    difference,
-    document,
-    exists,
-    ignoring_missing,
-    lower_first,
-    register,
-    tag_map,
+    ResourceType, changed, chosen, difference, document, exists, ignoring_missing, lower_first, register, tag_map,
     without,
 )
 
@@ -39,10 +30,8 @@ class LogGroup(ResourceType):
         logs = work.client("logs")
         name = properties.get("LogGroupName") or work.name(512)
         request = {"kmsKeyId": properties["KmsKeyId"]} if properties.get("KmsKeyId") else {}
-        if properties.get("Tags"):
-            request["tags"] = tag_map(properties["Tags"])
         try:
-            logs.create_log_group(logGroupName=name, **request)
+            logs.create_log_group(logGroupName=name, **self.with_tags(request, properties))
         except ClientError as error:
             if calls.code_of(error) == "ResourceAlreadyExistsException":
                 self.refuse_taken(name)
@@ -93,19 +82,13 @@ class LogsResourcePolicy(ResourceType):
 class Alarm(ResourceType):
     name = "AWS::CloudWatch::Alarm"
     service, service_name = "cloudwatch", "CloudWatch"
-    named_by = "AlarmName"
+    named_by, looks_first = "AlarmName", True
     takes_system_tags = False
     creates = ("put_metric_alarm",)
     deletes, id_member = "delete_alarms", "AlarmNames"
     tag_target = "arn:aws:cloudwatch:{region}:{account}:alarm:{id}"
     shown = {"Arn": tag_target}
     tagged_by = "ResourceARN"
-
-    def create(self, work, properties):
-        name = properties.get("AlarmName") or work.name(255)
-        if self.read(work, name, properties):
-            self.refuse_taken(name)
-        return super().create(work, {**properties, "AlarmName": name})
 
     def modify(self, work, client, name, old, new):
         # Tags are only taken at the creation; on an existing alarm PutMetricAlarm ignores them.
@@ -179,14 +162,10 @@ class Rule(ResourceType):
             client.remove_targets(Rule=physical_id, Ids=[one["Id"] for one in targets["Targets"]])
         super().delete(work, physical_id, properties)
 
-    def read(self, work, physical_id, properties):
-        given = super().read(work, physical_id, properties)
-        if given is None:
-            return None
-        if given.get("EventPattern"):
-            given["EventPattern"] = json.loads(given["EventPattern"])
-        given["Targets"] = work.client("events").list_targets_by_rule(Rule=physical_id)["Targets"]
-        return given
+    def as_written(self, work, physical_id, found, properties):
+        pattern = {"EventPattern": json.loads(found["EventPattern"])} if found.get("EventPattern") else {}
+        targets = work.client("events").list_targets_by_rule(Rule=physical_id)["Targets"]
+        return {**found, **pattern, "Targets": targets}
 
 
 @register

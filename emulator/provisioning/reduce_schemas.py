@@ -13,26 +13,12 @@ from pathlib import Path
 
 TARGET = Path(__file__).parent / "resource_types.json"
 _LISTS = (
-    "createOnlyProperties",
-    "conditionalCreateOnlyProperties",
-    "readOnlyProperties",
-    "writeOnlyProperties",
-    "primaryIdentifier",
-    "required",
+    "createOnlyProperties", "conditionalCreateOnlyProperties", "readOnlyProperties", "writeOnlyProperties",
+    "primaryIdentifier", "required",
 )
 _LIMITS = (
-    "enum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "minimum",
-    "maximum",
-    "minItems",
-    "maxItems",
-    "additionalProperties",
-    "required",
-    "type",
-    "$ref",
+    "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "additionalProperties",
+    "required", "type", "$ref",
 )
 
 

@@ -41,9 +41,7 @@ _UPDATABLE = {
 }
 # What a person began says so.
 _BEGINNINGS = ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS", "UPDATE_IN_PROGRESS")
-_NO_CHANGES = (
-    "The submitted information didn't contain changes. Submit different information to create a change set."
-)
+_NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 # Members that AWS leaves out where there is nothing to say; clients take an empty element for an empty string.
 _LEFT_OUT = re.compile(
     r"<(StackStatusReason|ResourceStatusReason|PhysicalResourceId|Description|StatusReason|DefaultValue)></\1>"
@@ -189,14 +187,20 @@ def _put_aside(stack):
         cloudformation._stacks[stack["StackId"]] = stack
 
 
+def _with_role(act):
+    """A call about a stack that may name a role, which the caller must be allowed to pass."""
+
+    def answer(call, params):
+        role = _p(params, "RoleARN")
+        return _role_problem(role) or act(call, params, role, _found(_p(params, "StackName")))
+
+    return answer
+
+
 @wraps(handlers, "_ACTION_HANDLERS", "CreateChangeSet")
-def _create_change_set(create, params):
-    name, stack_name = _p(params, "ChangeSetName"), _p(params, "StackName")
-    kind, role = _p(params, "ChangeSetType", "UPDATE"), _p(params, "RoleARN")
-    problem = _role_problem(role)
-    if problem:
-        return problem
-    stack = _found(stack_name)
+@_with_role
+def _create_change_set(create, params, role, stack):
+    name, kind = _p(params, "ChangeSetName"), _p(params, "ChangeSetType", "UPDATE")
     if stack is not None:
         token = _p(params, "ClientToken")
         _, existing = changesets._find_change_set(name, stack["StackName"])
@@ -210,8 +214,7 @@ def _create_change_set(create, params):
             f"Stack [{stack['StackName']}] already exists and cannot be created again with the changeSet [{name}].",
         )
     if not is_new:
-        problem = _not_updatable(stack)
-        if problem:
+        if problem := _not_updatable(stack):
             return problem
     if is_new:
         _put_aside(stack)
@@ -275,12 +278,15 @@ def _complete(change_set, stack):
         change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=_NO_CHANGES)
 
 
+def _change_set(params):
+    stack = _found(_p(params, "StackName")) or {}
+    stack_name = stack.get("StackName", _p(params, "StackName"))
+    return changesets._find_change_set(_p(params, "ChangeSetName"), stack_name)[1]
+
+
 @wraps(handlers, "_ACTION_HANDLERS", "ExecuteChangeSet")
 def _execute_change_set(execute, params):
-    stack = _found(_p(params, "StackName"))
-    _, change_set = changesets._find_change_set(
-        _p(params, "ChangeSetName"), (stack or {}).get("StackName", _p(params, "StackName"))
-    )
+    change_set = _change_set(params)
     if change_set is None:
         return execute(params)
     token = _p(params, "ClientRequestToken")
@@ -288,8 +294,7 @@ def _execute_change_set(execute, params):
         return _xml(200, "ExecuteChangeSetResponse", "<ExecuteChangeSetResult></ExecuteChangeSetResult>")
     stack = cloudformation._stacks.get(change_set["StackName"])
     if change_set["ExecutionStatus"] == "AVAILABLE" and stack.get("StackStatus") != "REVIEW_IN_PROGRESS":
-        problem = _not_updatable(stack)
-        if problem:
+        if problem := _not_updatable(stack):
             return problem
     if change_set["ExecutionStatus"] != "AVAILABLE":
         return _error(
@@ -303,44 +308,33 @@ def _execute_change_set(execute, params):
     change_set["_executed_with"] = token
     stack.pop("_rollback", None)
     # The stack's own name: it may have been given by its id.
-    answer = execute(
-        {**params, "StackName": [change_set["StackName"]], "ChangeSetName": [change_set["ChangeSetId"]]}
-    )
+    answer = execute({**params, "StackName": [change_set["StackName"]], "ChangeSetName": [change_set["ChangeSetId"]]})
     if answer[0] == 200:
         _describe(stack, change_set)
     return answer
 
 
 def _describe(stack, change_set):
-    stack["Description"] = change_set["_template"].get("Description", "")
-    _show_parameters(stack, change_set["_resolved_params"])
-
-
-def _show_parameters(stack, parameters):
     """Parameters that name an SSM parameter are shown by its name."""
+    stack["Description"] = change_set["_template"].get("Description", "")
     stack["Parameters"] = [
         {"ParameterKey": name, "ParameterValue": one.get("SsmName", one["Value"]), "NoEcho": one["NoEcho"]}
-        for name, one in parameters.items()
+        for name, one in change_set["_resolved_params"].items()
     ]
 
 
 @wraps(handlers, "_ACTION_HANDLERS", "CreateStack")
-def _create_stack(create, params):
-    role = _p(params, "RoleARN")
-    problem = _role_problem(role)
-    if problem:
-        return problem
-    stack = _found(_p(params, "StackName"))
+@_with_role
+def _create_stack(create, params, role, stack):
     _put_aside(stack)
     calls.acting_role.set(role or (stack or {}).get("RoleARN") or "")
     return create(params)
 
 
 @wraps(handlers, "_ACTION_HANDLERS", "UpdateStack")
-def _update_stack(update, params):
-    role, stack = _p(params, "RoleARN"), _found(_p(params, "StackName"))
-    problem = _role_problem(role) or _not_updatable(stack)
-    if problem:
+@_with_role
+def _update_stack(update, params, role, stack):
+    if problem := _not_updatable(stack):
         return problem
     calls.acting_role.set(role or (stack or {}).get("RoleARN") or "")
     if stack is not None and role:
@@ -349,20 +343,14 @@ def _update_stack(update, params):
 
 
 @wraps(handlers, "_ACTION_HANDLERS", "DeleteStack")
-def _delete_stack(delete, params):
-    role = _p(params, "RoleARN")
-    problem = _role_problem(role)
-    if problem:
-        return problem
-    stack = _found(_p(params, "StackName"))
+@_with_role
+def _delete_stack(delete, params, role, stack):
     if stack is not None:
         status = stack.get("StackStatus", "")
         if status == "DELETE_IN_PROGRESS":
             return _xml(200, "DeleteStackResponse", "")
         if status.endswith("_IN_PROGRESS") and status not in ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
-            return _error(
-                "ValidationError", f"Stack [{stack['StackName']}] cannot be deleted while in status {status}"
-            )
+            return _error("ValidationError", f"Stack [{stack['StackName']}] cannot be deleted while in status {status}")
         if role and not stack.get("EnableTerminationProtection"):
             stack["RoleARN"] = role
     return delete(params)
@@ -370,10 +358,7 @@ def _delete_stack(delete, params):
 
 @replaces(handlers, "_ACTION_HANDLERS", "DescribeChangeSet")
 def _describe_change_set(params):
-    stack = _found(_p(params, "StackName"))
-    _, change_set = changesets._find_change_set(
-        _p(params, "ChangeSetName"), (stack or {}).get("StackName", _p(params, "StackName"))
-    )
+    change_set = _change_set(params)
     if change_set is None:
         return _error("ChangeSetNotFound", f"ChangeSet [{_p(params, 'ChangeSetName')}] does not exist", 404)
     with_values = _p(params, "IncludePropertyValues", "false").lower() == "true"

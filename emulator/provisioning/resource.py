@@ -84,9 +84,13 @@ class ResourceType:
     service = ""
     service_name = "AWS"
 
-    # The property that is the resource's own name (with it, a replacement is refused), and how long a made-up one is.
+    # The property that is the resource's own name (with it, a replacement is refused), the member for it in the call
+    # that makes the resource (None: the same), and how long a made-up one is.
     named_by = None
+    name_member = None
     longest_name = 255
+    # Whether that call would change what has this name already: it is looked for, and refused.
+    looks_first = False
     # The call that makes it, and the way to the physical id in its answer; without one, the name is the physical id.
     creates = ()
     # The properties that this call takes as they are. None: all but the tags and those of `apart`.
@@ -101,7 +105,8 @@ class ResourceType:
     describes = None
     # Of what that call gives, the properties for drift. None: all.
     reads = None
-    # What Fn::GetAtt gives: texts with {id}, {region} and {account}, and members of what describes it.
+    # What Fn::GetAtt gives: texts with {id}, {region} and {account}, and of an ARN with its {resource}, the {path} in
+    # that and its {name}; and members of what describes it.
     shown = {}
     gives = {}
     # The property of a list with Key and Value, and the call that sets those which changed.
@@ -133,6 +138,11 @@ class ResourceType:
         """Tags as the service takes them."""
         return tag_list(tags)
 
+    def with_tags(self, request, properties):
+        """A request that makes the resource, with its tags."""
+        tags = self.tags and properties.get(self.tags)
+        return {**request, self.tags_member: self.tags_as(tags)} if tags else request
+
     def request(self, work, properties):
         if self.taken is not None:
             return chosen(properties, *self.taken)
@@ -140,18 +150,20 @@ class ResourceType:
 
     def create(self, work, properties):
         operation, *way = self.creates
-        request = self.request(work, properties)
-        if self.named_by and not request.get(self.named_by):
-            request[self.named_by] = properties.get(self.named_by) or work.name(self.longest_name)
+        request, name = self.with_tags(self.request(work, properties), properties), ""
+        if self.named_by:
+            member = self.name_member or self.named_by
+            given = request.get(member) or properties.get(self.named_by)
+            name = request[member] = given or work.name(self.longest_name)
+        if self.looks_first and self.read(work, name, properties):
+            self.refuse_taken(name)
         if self.token:
             request.setdefault(self.token, work.token)
-        if self.tags and properties.get(self.tags):
-            request[self.tags_member] = self.tags_as(properties[self.tags])
         client = work.client(self.service)
         answer = getattr(client, operation)(**request)
         for step in way:
             answer = answer[step]
-        identifier = work.made(answer if way else request[self.named_by])
+        identifier = work.made(answer if way else name)
         self.await_ready(work, identifier)
         self.put(work, client, identifier, {}, properties)
         return identifier
@@ -209,7 +221,9 @@ class ResourceType:
         return next(iter(found), None) if isinstance(found, list) else found
 
     def filled(self, text, work, identifier):
-        return text.format(id=identifier, region=work.region, account=work.account)
+        resource = identifier.rsplit(":", 1)[-1]
+        named = {"resource": resource, "path": resource.partition("/")[2], "name": resource.rsplit("/", 1)[-1]}
+        return text.format(id=identifier, region=work.region, account=work.account, **named)
 
     def attributes(self, work, physical_id, properties):
         found = (self.described(work, physical_id) or {}) if self.gives else {}
@@ -221,7 +235,11 @@ class ResourceType:
     def read(self, work, physical_id, properties):
         """The properties as they are now, for drift; None when the resource is gone."""
         found = self.described(work, physical_id)
-        return found and (found if self.reads is None else chosen(found, *self.reads))
+        return None if found is None else self.as_written(work, physical_id, found, properties)
+
+    def as_written(self, work, physical_id, found, properties):
+        """What its service shows, as a template says it."""
+        return found if self.reads is None else chosen(found, *self.reads)
 
     def refuse_taken(self, name):
         raise calls.Refused(
@@ -309,32 +327,27 @@ def document(value):
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def lower_first(value, keep=(), renamed=None):
-    """ECS and others write the template's names with a small first letter; the keys of maps stay as they are."""
+def _with_names(value, keep, new_name):
+    """A value with other names throughout; maps of the names to keep stay as they are."""
     if isinstance(value, list):
-        return [lower_first(one, keep, renamed) for one in value]
+        return [_with_names(one, keep, new_name) for one in value]
     if not isinstance(value, dict):
         return value
-    result = {}
-    for name, member in value.items():
-        new = (renamed or {}).get(name) or name[:1].lower() + name[1:]
-        result[new] = member if name in keep else lower_first(member, keep, renamed)
-    return result
+    members = value.items()
+    return {new_name(name): one if name in keep else _with_names(one, keep, new_name) for name, one in members}
+
+
+def lower_first(value, keep=(), renamed=None):
+    """ECS and others write the template's names with a small first letter; the keys of maps stay as they are."""
+    renamed = renamed or {}
+    return _with_names(value, keep, lambda name: renamed.get(name) or name[:1].lower() + name[1:])
 
 
 def upper_first(value, keep=(), renamed=None):
     """The way back from `lower_first`, with the same arguments."""
     back = {new: old for old, new in (renamed or {}).items()}
     kept = {name[:1].lower() + name[1:] for name in keep}
-    if isinstance(value, list):
-        return [upper_first(one, keep, renamed) for one in value]
-    if not isinstance(value, dict):
-        return value
-    result = {}
-    for name, member in value.items():
-        new = back.get(name) or name[:1].upper() + name[1:]
-        result[new] = member if name in kept else upper_first(member, keep, renamed)
-    return result
+    return _with_names(value, kept, lambda name: back.get(name) or name[:1].upper() + name[1:])
 
 
 def ignoring_missing(call, **arguments):

@@ -81,10 +81,7 @@ class AutoScalingGroup(ResourceType):
         ignoring_missing(delete, AutoScalingGroupName=physical_id, ForceDelete=True)
         work.wait(f"group {physical_id} is not deleted", lambda: self.described(work, physical_id) is None)
 
-    def read(self, work, physical_id, properties):
-        found = self.described(work, physical_id)
-        if found is None:
-            return None
+    def as_written(self, work, physical_id, found, properties):
         named = ("HealthCheckGracePeriod", "HealthCheckType", "NewInstancesProtectedFromScaleIn", "LaunchTemplate")
         return {
             **chosen(found, *named),
@@ -114,8 +111,7 @@ class ScalableTarget(_ApplicationScaling):
 
     def create(self, work, properties):
         client = work.client(self.service)
-        options = {"Tags": tag_map(properties["Tags"])} if properties.get("Tags") else {}
-        client.register_scalable_target(**self.request(work, properties), **options)
+        client.register_scalable_target(**self.with_tags(self.request(work, properties), properties))
         self._schedule(client, {}, properties)
         return work.made("|".join(properties[one] for one in ("ResourceId", "ScalableDimension", "ServiceNamespace")))
 

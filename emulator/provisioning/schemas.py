@@ -17,31 +17,34 @@ _KINDS = {
 _SHOWN = {str: "String", bool: "Boolean", int: "Integer", float: "Double", list: "JSONArray", dict: "JSONObject"}
 
 
+def _paths(type_name, member):
+    """A list of a schema, each as the names on the way to a property."""
+    return [tuple(path.split("/")[2:]) for path in _TYPES[type_name].get(member, [])]
+
+
+def _read_only(type_name):
+    return {path[0] for path in _paths(type_name, "readOnlyProperties") if len(path) == 1}
+
+
 def property_names(type_name):
-    read_only = set(_top_level(type_name, "readOnlyProperties"))
-    return [name for name in _TYPES[type_name]["properties"] if name not in read_only]
-
-
-def _top_level(type_name, member):
-    return [path.split("/")[2] for path in _TYPES[type_name].get(member, []) if path.count("/") == 2]
+    return [name for name in _TYPES[type_name]["properties"] if name not in _read_only(type_name)]
 
 
 def create_only(type_name):
-    """The properties whose change needs a new resource, as paths of names."""
-    return [tuple(path.split("/")[2:]) for path in _TYPES[type_name].get("createOnlyProperties", [])]
+    """The properties whose change needs a new resource."""
+    return _paths(type_name, "createOnlyProperties")
 
 
 def conditionally_create_only(type_name):
-    paths = _TYPES[type_name].get("conditionalCreateOnlyProperties", [])
-    return [tuple(path.split("/")[2:]) for path in paths]
+    return _paths(type_name, "conditionalCreateOnlyProperties")
 
 
 def write_only(type_name):
-    return {path.split("/")[2] for path in _TYPES[type_name].get("writeOnlyProperties", [])}
+    return {path[0] for path in _paths(type_name, "writeOnlyProperties")}
 
 
 def identifier(type_name):
-    return tuple(path.split("/")[-1] for path in _TYPES[type_name].get("primaryIdentifier", []))
+    return tuple(path[-1] for path in _paths(type_name, "primaryIdentifier"))
 
 
 def at(properties, path):
@@ -59,11 +62,8 @@ def needs_replacement(type_name, old, new):
 def checked(type_name, logical_id, properties):
     """The properties with every value of its schema's kind; ValueError in CloudFormation's words if one has none."""
     schema = _TYPES[type_name]
-    problems = []
-    read_only = set(_top_level(type_name, "readOnlyProperties"))
-    for name in properties:
-        if name in read_only:
-            problems.append(f"#: extraneous key [{name}] is not permitted")
+    read_only = _read_only(type_name)
+    problems = [f"#: extraneous key [{name}] is not permitted" for name in properties if name in read_only]
     whole = {
         "type": "object",
         "properties": schema["properties"],
@@ -144,9 +144,7 @@ def _checked(schema, definitions, value, where, problems):
             problems.append(f"{where}: failed validation constraint for keyword [{keyword}]")
     if isinstance(value, list):
         items = schema.get("items", {})
-        return [
-            _checked(items, definitions, one, f"{where}/{index}", problems) for index, one in enumerate(value)
-        ]
+        return [_checked(items, definitions, one, f"{where}/{index}", problems) for index, one in enumerate(value)]
     if isinstance(value, dict):
         return _checked_members(schema, definitions, value, where, problems)
     return value
@@ -161,14 +159,10 @@ def _checked_members(schema, definitions, value, where, problems):
         return value
     result = {}
     for name, member in value.items():
+        rules = [rule for pattern, rule in patterns.items() if _pattern(pattern).search(name)]
         if name in (known or {}):
-            result[name] = _checked(known[name], definitions, member, f"{where}/{name}", problems)
-            continue
-        matching = [rule for pattern, rule in patterns.items() if _pattern(pattern).search(name)]
-        if matching:
-            result[name] = _checked(matching[0], definitions, member, f"{where}/{name}", problems)
-            continue
-        if schema.get("additionalProperties") is False:
+            rules = [known[name]]
+        result[name] = _checked(rules[0], definitions, member, f"{where}/{name}", problems) if rules else member
+        if not rules and schema.get("additionalProperties") is False:
             problems.append(f"{where}: extraneous key [{name}] is not permitted")
-        result[name] = member
     return result

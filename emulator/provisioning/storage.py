@@ -43,11 +43,8 @@ class FileSystem(_Storage):
             else:
                 ignoring_missing(efs.delete_file_system_policy, FileSystemId=identifier)
 
-    def read(self, work, physical_id, properties):
-        given = super().read(work, physical_id, properties)
-        if given is None:
-            return None
-        efs = work.client("efs")
+    def as_written(self, work, physical_id, found, properties):
+        given, efs = super().as_written(work, physical_id, found, properties), work.client("efs")
         lifecycle = exists(efs.describe_lifecycle_configuration, FileSystemId=physical_id) or {}
         given["LifecyclePolicies"] = lifecycle.get("LifecyclePolicies", [])
         backup = exists(efs.describe_backup_policy, FileSystemId=physical_id) or {}
@@ -74,12 +71,9 @@ class MountTarget(_Storage):
         super().delete(work, physical_id, properties)
         work.wait("mount target is not deleted", lambda: self.described(work, physical_id) is None)
 
-    def read(self, work, physical_id, properties):
-        given = super().read(work, physical_id, properties)
-        if given is None:
-            return None
+    def as_written(self, work, physical_id, found, properties):
         groups = work.client("efs").describe_mount_target_security_groups(MountTargetId=physical_id)
-        return {**given, **chosen(groups, "SecurityGroups")}
+        return {**super().as_written(work, physical_id, found, properties), **chosen(groups, "SecurityGroups")}
 
 
 @register

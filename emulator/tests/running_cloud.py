@@ -25,6 +25,16 @@ from botocore.exceptions import ClientError
 CLOUD = Path(__file__).parent.parent
 WAIT_SECONDS = 30
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+# An alarm on one error in a minute, as CloudWatch and templates write it.
+ALARM = {
+    "MetricName": "Errors",
+    "Namespace": "Shop",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
 
 # A function in a custom runtime, as small as one can be: it writes down each event under its log's name
 # and fails, takes its time, or puts an object, when the event says so.
@@ -57,9 +67,7 @@ class Cloud:
     def __init__(self):
         self.directory = Path(tempfile.mkdtemp(prefix="longshore-cloud-"))
         self.log = open(self.directory / "cloud.log", "wb")
-        self.process = subprocess.Popen(
-            [sys.executable, *self.command()], stdout=self.log, stderr=subprocess.STDOUT
-        )
+        self.process = subprocess.Popen([sys.executable, *self.command()], stdout=self.log, stderr=subprocess.STDOUT)
         self.description = wait_until("the cloud answers", self._description)
         self.account = self.description["account_id"]
         self.region = self.description["region"]
@@ -88,7 +96,7 @@ class Cloud:
         self.stop()
         shutil.rmtree(self.directory)
 
-    def client(self, service, credentials=None):
+    def client(self, service, credentials=None, **configuration):
         keys = credentials or {
             "AccessKeyId": self.description["access_key_id"],
             "SecretAccessKey": self.description["secret_access_key"],
@@ -100,7 +108,7 @@ class Cloud:
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys.get("SessionToken"),
-            config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+            config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, **configuration),
         )
 
     def control(self, method, path, value=None):
@@ -132,9 +140,7 @@ class Cloud:
             "networkMode": "awsvpc",
             "cpu": "256",
             "memory": "512",
-            "containerDefinitions": [
-                {"name": "app", "image": image, "essential": True, "stopTimeout": 2, **container}
-            ],
+            "containerDefinitions": [{"name": "app", "image": image, "essential": True, "stopTimeout": 2, **container}],
             **(definition or {}),
         }
         answer = self.client("ecs").register_task_definition(family=family, **given)
@@ -183,7 +189,13 @@ class Cloud:
 
         return wait_until(f"the end of {arn}", look)
 
-    def service(self, cluster, name):
+    def update_service(self, cluster, task_definition, **members):
+        """Deploys a task definition to the service `api`, and returns the service and its new deployment."""
+        client = self.client("ecs")
+        answer = client.update_service(cluster=cluster, service="api", taskDefinition=task_definition, **members)
+        return answer["service"], answer["service"]["deployments"][0]
+
+    def service(self, cluster, name="api"):
         return self.client("ecs").describe_services(cluster=cluster, services=[name])["services"][0]
 
     def deployment_events(self, service_arn):
@@ -192,15 +204,22 @@ class Cloud:
             for event in self.events("ECS Deployment State Change", lambda event: service_arn in event["resources"])
         ]
 
+    def _wait_for_event(self, service_arn, name, what, matches):
+        def look():
+            events = self.deployment_events(service_arn)
+            return [detail for event, detail in events if event == name and matches(detail)]
+
+        return wait_until(f"{name} of {what}", look)[0]
+
     def wait_for_deployment(self, service_arn, deployment_id, name):
-        return wait_until(
-            f"{name} of {deployment_id}",
-            lambda: [
-                detail
-                for event, detail in self.deployment_events(service_arn)
-                if event == name and detail["deploymentId"] == deployment_id
-            ],
-        )[0]
+        return self._wait_for_event(
+            service_arn, name, deployment_id, lambda detail: detail["deploymentId"] == deployment_id
+        )
+
+    def wait_for_rollback(self, service_arn):
+        return self._wait_for_event(
+            service_arn, "IN_PROGRESS", "a rollback", lambda detail: "rolling back to deploymentId" in detail["reason"]
+        )
 
     # Functions, roles, queues.
 
@@ -272,6 +291,25 @@ class Cloud:
             client.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
         return url, arn
 
+    def bucket(self):
+        name = unique("bucket")
+        place = {"LocationConstraint": self.region}
+        self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=place)
+        return name
+
+    def send(self, function, **event):
+        """An event for a function, which nobody waits for."""
+        client = self.client("lambda")
+        return client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event))
+
+    def alarm(self):
+        name = unique("errors")
+        self.client("cloudwatch").put_metric_alarm(AlarmName=name, **ALARM)
+        return name
+
+    def set_alarm(self, name, state):
+        self.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
+
     def receive(self, url):
         answer = self.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"])
         return answer.get("Messages", [])
@@ -295,6 +333,13 @@ class CloudTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cloud = cloud()
+
+    def assert_refused(self, code, call, *arguments, saying=(), **options):
+        """A call is refused with this code, and with this text, or all of these, in its message."""
+        found, message = error_code(call, *arguments, **options)
+        self.assertEqual(found, code)
+        for text in [saying] if isinstance(saying, str) else saying:
+            self.assertIn(text, message)
 
 
 def manifest(command, entry_point=None, **members):
@@ -349,9 +394,10 @@ def wait_until(what, condition, seconds=WAIT_SECONDS):
     raise AssertionError(f"not within {seconds} seconds: {what}")
 
 
-def request(method, url, value=None, raw=None):
+def request(method, url, value=None, raw=None, **headers):
     body = raw if raw is not None else (json.dumps(value).encode() if value is not None else None)
-    call = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": "application/json"})
+    given = {"Content-Type": "application/json", **headers}
+    call = urllib.request.Request(url, data=body, method=method, headers=given)
     try:
         with urllib.request.urlopen(call) as response:
             status, headers, text = response.status, response.headers, response.read()

@@ -79,6 +79,13 @@ class Stack:
     def create(self, body, parameters=None, **options):
         return self.apply(body, "CREATE", parameters, **options)
 
+    def made(self, body, parameters=None, **options):
+        """This stack, once it has been created as it should."""
+        status = self.create(body, parameters, **options)
+        if status != "CREATE_COMPLETE":
+            raise AssertionError(f"{self.name} is {status}: {self.reasons('CREATE_FAILED')}")
+        return self
+
     def status(self):
         return self.client.describe_stacks(StackName=self.id)["Stacks"][0]["StackStatus"]
 

@@ -1,26 +1,19 @@
 """Answers have the members that AWS's have, and no empty ones."""
 
 import json
-import unittest
 
-from tests.running_cloud import NETWORK, cloud, python, unique
+from tests.running_cloud import NETWORK, SERVE, CloudTest, unique
+from tests.stacks import network
 
 
-class Answers(unittest.TestCase):
-    def setUp(self):
-        self.cloud = cloud()
-
+class Answers(CloudTest):
     def test_a_task_that_runs_has_no_code_of_a_stop(self):
-        ecs = self.cloud.client("ecs")
-        cluster, repository = unique("cluster"), f"shop/{unique('api')}"
-        ecs.create_cluster(clusterName=cluster)
-        digest = self.cloud.push(repository, "v1", python("import time; time.sleep(60)"))
-        definition = self.cloud.register(unique("family"), self.cloud.image(repository, digest))
-        (task,) = ecs.run_task(
-            cluster=cluster, launchType="FARGATE", networkConfiguration=NETWORK, taskDefinition=definition
-        )["tasks"]
+        ecs, where = self.cloud.client("ecs"), {"cluster": self.cloud.cluster()}
+        definition = self.cloud.register(unique("family"), self.cloud.built(f"shop/{unique('api')}", SERVE))
+        options = {"launchType": "FARGATE", "networkConfiguration": NETWORK, "taskDefinition": definition}
+        (task,) = ecs.run_task(**where, **options)["tasks"]
         self.assertNotIn("stopCode", task)
-        ecs.stop_task(cluster=cluster, task=task["taskArn"])
+        ecs.stop_task(**where, task=task["taskArn"])
 
     def test_an_encrypted_file_system_has_a_key_and_a_plain_one_has_none(self):
         efs = self.cloud.client("efs")
@@ -30,11 +23,9 @@ class Answers(unittest.TestCase):
         self.assertNotIn("KmsKeyId", plain)
 
     def test_a_mount_target_has_no_arn(self):
-        efs, ec2 = self.cloud.client("efs"), self.cloud.client("ec2")
-        network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        efs = self.cloud.client("efs")
         files = efs.create_file_system(CreationToken=unique("files"))["FileSystemId"]
-        efs.create_mount_target(FileSystemId=files, SubnetId=subnet)
+        efs.create_mount_target(FileSystemId=files, SubnetId=network()[1][0])
         # boto3 shows no member that it does not know.
         bodies = []
         efs.meta.events.register(

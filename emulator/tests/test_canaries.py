@@ -36,8 +36,7 @@ class Canaries(CloudTest):
         self.assert_found("cloudwatch_logs", group)
 
     def test_objects_are_searched_and_their_versions(self):
-        s3, bucket = self.cloud.client("s3"), unique("bucket")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3, bucket = self.cloud.client("s3"), self.cloud.bucket()
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         s3.put_object(Bucket=bucket, Key="a", Body=self.canary.encode())
         s3.put_object(Bucket=bucket, Key="a", Body=b"")

@@ -86,10 +86,7 @@ class Delivery(CloudTest):
 
     def test_a_direct_asynchronous_invocation_goes_the_same_way(self):
         name, _, journal = self.cloud.function()
-        answer = self.cloud.client("lambda").invoke(
-            FunctionName=name, InvocationType="Event", Payload=json.dumps({"fail": "once more"})
-        )
-        self.assertEqual(answer["StatusCode"], 202)
+        self.assertEqual(self.cloud.send(name, fail="once more")["StatusCode"], 202)
         wait_until("three attempts", lambda: len(journal()) == 3)
 
     def test_a_throttled_event_waits_and_is_not_counted_as_an_attempt(self):
@@ -98,9 +95,7 @@ class Delivery(CloudTest):
         functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
         functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
         for number in range(3):
-            functions.invoke(
-                FunctionName=name, InvocationType="Event", Payload=json.dumps({"sleep": 0.5, "number": number})
-            )
+            self.cloud.send(name, sleep=0.5, number=number)
         wait_until("all three ran", lambda: len(journal()) == 3)
         self.assertEqual({call["event"]["number"] for call in journal()}, {0, 1, 2})
         self.assertEqual(len({call["process"] for call in journal()}), 1)
@@ -146,8 +141,7 @@ class Delivery(CloudTest):
         self.assertEqual(calls(), [event, event])
 
     def test_the_events_of_s3_come_in_order(self):
-        s3, bucket = self.cloud.client("s3"), unique("bucket")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3, bucket = self.cloud.client("s3"), self.cloud.bucket()
         s3.put_bucket_notification_configuration(
             Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )

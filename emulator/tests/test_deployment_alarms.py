@@ -5,40 +5,30 @@ from tests.running_cloud import SERVE, CloudTest, unique, wait_until
 
 class DeploymentAlarms(CloudTest):
     def setUp(self):
-        self.cloudwatch = self.cloud.client("cloudwatch")
         self.cluster, self.repository = unique("cluster"), f"shop/{unique('api')}"
-        self.alarm = unique("errors")
-        self.cloudwatch.put_metric_alarm(
-            AlarmName=self.alarm,
-            MetricName="Errors",
-            Namespace="Shop",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+        self.alarm = self.cloud.alarm()
         self._set("OK")
 
     def _set(self, state):
-        self.cloudwatch.set_alarm_state(AlarmName=self.alarm, StateValue=state, StateReason="a test")
+        self.cloud.set_alarm(self.alarm, state)
+
+    def _definition(self):
+        return self.cloud.register("api", self.cloud.built(self.repository, SERVE))
 
     def _service(self, **alarms):
-        definition = self.cloud.register("api", self.cloud.built(self.repository, SERVE))
+        definition = self._definition()
         given = {"alarmNames": [self.alarm], "enable": True, "rollback": True, **alarms}
         service = self.cloud.create_service(self.cluster, "api", definition, alarms=given)
         self.cloud.wait_for_deployment(service["serviceArn"], service["deployments"][0]["id"], "COMPLETED")
         return service, definition
 
     def _update(self):
-        definition = self.cloud.register("api", self.cloud.built(self.repository, SERVE))
-        client = self.cloud.client("ecs")
-        answer = client.update_service(cluster=self.cluster, service="api", taskDefinition=definition)
-        return definition, answer["service"]["deployments"][0]["id"]
+        definition = self._definition()
+        return definition, self.cloud.update_service(self.cluster, definition)[1]["id"]
 
     def _until_tasks_run(self, deployment):
         def look():
-            shown = self.cloud.service(self.cluster, "api")["deployments"]
+            shown = self.cloud.service(self.cluster)["deployments"]
             return [one for one in shown if one["id"] == deployment and one["runningCount"]]
 
         wait_until("a task of the deployment runs", look)
@@ -51,18 +41,11 @@ class DeploymentAlarms(CloudTest):
         self._set("ALARM")
         failed = self.cloud.wait_for_deployment(service["serviceArn"], deployment, "FAILED")
         self.assertEqual((failed["eventType"], failed["reason"]), ("ERROR", "ECS deployment alarm: alarm detected."))
-
-        def rolling_back():
-            return [
-                detail
-                for name, detail in self.cloud.deployment_events(service["serviceArn"])
-                if name == "IN_PROGRESS" and detail["reason"].endswith(f"rolling back to deploymentId {first}.")
-            ]
-
-        (rollback,) = wait_until("the rollback begins", rolling_back)
+        rollback = self.cloud.wait_for_rollback(service["serviceArn"])
+        self.assertTrue(rollback["reason"].endswith(f"rolling back to deploymentId {first}."))
         # The alarm is still on: a rollback is not ended by what it is to fix.
         self.cloud.wait_for_deployment(service["serviceArn"], rollback["deploymentId"], "COMPLETED")
-        shown = self.cloud.service(self.cluster, "api")
+        shown = self.cloud.service(self.cluster)
         self.assertEqual((shown["taskDefinition"], shown["runningCount"]), (first_definition, 2))
         messages = [event["message"] for event in shown["events"]]
         self.assertIn(f"(service api) (deployment {deployment}) deployment failed: alarm detected.", messages)
@@ -73,7 +56,7 @@ class DeploymentAlarms(CloudTest):
         self._until_tasks_run(deployment)
         self._set("ALARM")
         self.cloud.wait_for_deployment(service["serviceArn"], deployment, "FAILED")
-        shown = self.cloud.service(self.cluster, "api")
+        shown = self.cloud.service(self.cluster)
         self.assertEqual(shown["taskDefinition"], definition)
         self.assertEqual(shown["deployments"][0]["rolloutState"], "FAILED")
 
@@ -82,7 +65,7 @@ class DeploymentAlarms(CloudTest):
         self._set("ALARM")
         definition, deployment = self._update()
         self.cloud.wait_for_deployment(service["serviceArn"], deployment, "COMPLETED")
-        self.assertEqual(self.cloud.service(self.cluster, "api")["taskDefinition"], definition)
+        self.assertEqual(self.cloud.service(self.cluster)["taskDefinition"], definition)
 
     def test_alarms_that_are_not_enabled_end_nothing(self):
         service, _ = self._service(enable=False)

@@ -1,6 +1,5 @@
 """Calls that go wrong on request, and how many calls there were."""
 
-import json
 import time
 
 from botocore.exceptions import FlexibleChecksumError, HTTPClientError
@@ -35,8 +34,7 @@ class Faults(CloudTest):
             self.assertEqual(repository in names, done)
 
     def test_a_fault_may_be_of_calls_that_hold_a_text_only(self):
-        s3, bucket = self.cloud.client("s3"), unique("bucket")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3, bucket = self.cloud.client("s3"), self.cloud.bucket()
         self._prepare(action="s3:PutObject", fault="throttled", containing="deployments/shop/api")
         s3.put_object(Bucket=bucket, Key="deployments/shop/web/current.json", Body=b"{}")
         put = dict(Bucket=bucket, Key="deployments/shop/api/current.json", Body=b"{}")
@@ -69,9 +67,7 @@ class Faults(CloudTest):
         ):
             with self.subTest(fault, service=service):
                 self._prepare(action=action, fault=fault)
-                given, message = error_code(getattr(self.cloud.client(service), operation), **options)
-                self.assertEqual(given, code)
-                self.assertIn(words, message)
+                self.assert_refused(code, getattr(self.cloud.client(service), operation), **options, saying=words)
 
     def test_each_third_call_of_any_action_goes_wrong_until_it_is_forgotten(self):
         ecs = self.cloud.client("ecs")
@@ -99,24 +95,20 @@ class Faults(CloudTest):
         begun = time.monotonic()
         ecs.list_clusters()
         self.assertGreaterEqual(time.monotonic() - begun, 0.5)
-        s3, bucket = self.cloud.client("s3"), unique("bucket")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3, bucket = self.cloud.client("s3"), self.cloud.bucket()
         s3.put_object(Bucket=bucket, Key="digits", Body=b"0123456789")
         self._prepare(action="s3:GetObject", fault="corrupt")
         body = s3.get_object(Bucket=bucket, Key="digits")["Body"]
         self.assertRaises(FlexibleChecksumError, body.read)
 
     def test_a_function_that_calls_is_killed_before_or_after_as_often_as_asked_for_one_event(self):
-        s3, bucket = self.cloud.client("s3"), unique("bucket")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3, bucket = self.cloud.client("s3"), self.cloud.bucket()
         for fault, objects in (("dies", 1), ("dies_after", 3)):
             name, _, journal = self.cloud.function([allow("s3:PutObject")])
             self._prepare(action="s3:*", fault=fault, times=None, of_functions=True, per_event=2)
             s3.put_object(Bucket=bucket, Key="of-nobody", Body=b"{}")
             s3.delete_object(Bucket=bucket, Key="of-nobody")
-            self.cloud.client("lambda").invoke(
-                FunctionName=name, InvocationType="Event", Payload=json.dumps({"put": bucket})
-            )
+            self.cloud.send(name, put=bucket)
 
             def put():
                 found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
@@ -144,7 +136,7 @@ class Faults(CloudTest):
         self.addCleanup(self.cloud.control, "POST", "/invocations/retries", {"seconds": 0.2})
         self.assertEqual(self.cloud.control("POST", "/invocations/retries", {"seconds": 1})[0], 200)
         name, _, journal = self.cloud.function()
-        self.cloud.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload='{"fail": "ever"}')
+        self.cloud.send(name, fail="ever")
         first, second, third = wait_until("three attempts", lambda: len(journal()) == 3 and journal())
         self.assertGreaterEqual(second["time"] - first["time"], 1)
         self.assertGreaterEqual(third["time"] - second["time"], 2)

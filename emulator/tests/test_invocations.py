@@ -8,8 +8,6 @@ import os
 import sys
 import unittest
 
-from botocore.config import Config
-
 from tests.running_cloud import Cloud, alive, allow, error_code, unique, wait_until
 
 EVENTS = 1000
@@ -29,8 +27,7 @@ class Invocations(unittest.TestCase):
         cls.functions = cls.cloud.client("lambda")
 
     def _send(self, name, **event):
-        answer = self.functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event))
-        self.assertEqual(answer["StatusCode"], 202)
+        self.assertEqual(self.cloud.send(name, **event)["StatusCode"], 202)
 
     def _reserve(self, name, concurrency):
         self.functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=concurrency)
@@ -196,16 +193,8 @@ class Invocations(unittest.TestCase):
     def test_an_event_that_waited_too_long_goes_to_the_destination_without_an_attempt(self):
         url, queue = self.cloud.queue()
         name, _, journal = self.cloud.function([allow("sqs:SendMessage", queue)])
-        keys = self.cloud.description["access_key_id"], self.cloud.description["secret_access_key"]
         # AWS takes no less than a minute, which its client checks before it asks.
-        unchecked = self.cloud.session.create_client(
-            "lambda",
-            region_name=self.cloud.region,
-            endpoint_url=self.cloud.description["endpoint"],
-            aws_access_key_id=keys[0],
-            aws_secret_access_key=keys[1],
-            config=Config(parameter_validation=False),
-        )
+        unchecked = self.cloud.client("lambda", parameter_validation=False)
         unchecked.put_function_event_invoke_config(
             FunctionName=name,
             MaximumEventAgeInSeconds=1,

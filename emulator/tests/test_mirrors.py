@@ -7,12 +7,7 @@ import json
 from tests.running_cloud import CloudTest, allow, error_code, unique, wait_until
 from tests.stacks import Stack, attribute, document, resource, service_role, template, trust, whole
 
-BLOCKS = {
-    "BlockPublicAcls": True,
-    "BlockPublicPolicy": True,
-    "IgnorePublicAcls": True,
-    "RestrictPublicBuckets": True,
-}
+BLOCKS = {"BlockPublicAcls": True, "BlockPublicPolicy": True, "IgnorePublicAcls": True, "RestrictPublicBuckets": True}
 
 
 def bucket(name, days=None, **members):
@@ -89,8 +84,7 @@ class Buckets(CloudTest):
 
     def test_a_bucket_that_is_not_empty_is_not_deleted(self):
         name = unique("bottles")
-        stack = Stack()
-        stack.create(template({"Bottles": bucket(name)}))
+        stack = Stack().made(template({"Bottles": bucket(name)}))
         self.s3.put_object(Bucket=name, Key="boost.tar.gz", Body=b"x")
         self._delete(stack, "DELETE_FAILED")
         self.assertIn("not empty", stack.reasons("DELETE_FAILED")["Bottles"])
@@ -114,8 +108,7 @@ class Buckets(CloudTest):
         self.assertIn("s3:CreateBucket", refused.reasons("CREATE_FAILED")["Bottles"])
 
     def test_a_name_that_is_taken_fails_with_the_reason(self):
-        name = unique("bottles")
-        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        name = self.cloud.bucket()
         stack = Stack()
         self.assertEqual(stack.create(template({"Bottles": bucket(name)})), "ROLLBACK_COMPLETE")
         self.assertIn("HandlerErrorCode: AlreadyExists", stack.reasons("CREATE_FAILED")["Bottles"])
@@ -124,8 +117,7 @@ class Buckets(CloudTest):
     def test_a_bucket_that_stayed_is_imported_and_then_changed(self):
         name = unique("bottles")
         kept = bucket(name, DeletionPolicy="Retain", UpdateReplacePolicy="Retain")
-        stack = Stack()
-        stack.create(template({"Bottles": kept}))
+        stack = Stack().made(template({"Bottles": kept}))
         self.s3.put_object(Bucket=name, Key="boost.tar.gz", Body=b"x")
         self._delete(stack)
         again = Stack()
@@ -216,9 +208,7 @@ class Schedules(CloudTest):
         role = resource(
             "AWS::IAM::Role",
             AssumeRolePolicyDocument=trust("scheduler.amazonaws.com"),
-            Policies=[
-                {"PolicyName": "wake", "PolicyDocument": document(allow("lambda:InvokeFunction", arn))}
-            ],
+            Policies=[{"PolicyName": "wake", "PolicyDocument": document(allow("lambda:InvokeFunction", arn))}],
         )
         schedule = resource(
             "AWS::Scheduler::Schedule",
@@ -226,8 +216,8 @@ class Schedules(CloudTest):
             ScheduleExpression="at(2020-01-01T00:00:00)",
             Target={"Arn": arn, "RoleArn": attribute("Role", "Arn"), "Input": '{"stack": "mirror"}'},
         )
-        stack = Stack(role=service_role([whole("iam:*"), whole("scheduler:*")]))
-        self.assertEqual(stack.create(template({"Role": role, "Schedule": schedule})), "CREATE_COMPLETE")
+        of_stack = service_role([whole("iam:*"), whole("scheduler:*")])
+        Stack(role=of_stack).made(template({"Role": role, "Schedule": schedule}))
         (call,) = wait_until("the function is called", journal)
         self.assertEqual(call["event"], {"stack": "mirror"})
 
@@ -244,9 +234,7 @@ class Throughput(CloudTest):
         return self.efs.update_file_system(FileSystemId=identifier, **members)
 
     def _refused(self, identifier, **members):
-        code, message = error_code(self._update, identifier, **members)
-        self.assertEqual(code, "TooManyRequests")
-        self.assertIn("24 hours", message)
+        self.assert_refused("TooManyRequests", self._update, identifier, **members, saying="24 hours")
 
     def test_throughput_that_was_raised_stays_for_a_day(self):
         identifier = self._file_system(ThroughputMode="provisioned", ProvisionedThroughputInMibps=100)

@@ -1,13 +1,11 @@
 """S3 where a deployment's record depends on it: missing keys, conditional writes, versions, events."""
 
-from tests.running_cloud import CloudTest, allow, error_code, unique, wait_until
+from tests.running_cloud import CloudTest, allow, error_code, wait_until
 
 
 class Objects(CloudTest):
     def setUp(self):
-        self.s3 = self.cloud.client("s3")
-        self.bucket = unique("state")
-        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        self.s3, self.bucket = self.cloud.client("s3"), self.cloud.bucket()
         self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def test_a_missing_key_is_hidden_from_who_may_not_list(self):

@@ -29,9 +29,8 @@ class Permissions(CloudTest):
             (ecs.describe_services, {"services": ["mine", "other"]}),
             (ecs.update_service, {"service": "other", "taskDefinition": definition}),
         ):
-            code, message = error_code(call, cluster=cluster, **options)
-            self.assertEqual(code, "AccessDeniedException")
-            self.assertIn("is not authorized to perform: ecs:", message)
+            denied = "is not authorized to perform: ecs:"
+            self.assert_refused("AccessDeniedException", call, cluster=cluster, **options, saying=denied)
 
     def test_tasks_are_listed_by_cluster(self):
         mine, other = unique("cluster"), unique("cluster")
@@ -63,10 +62,9 @@ class Permissions(CloudTest):
 
         ecs = self.cloud.limited_client("ecs", [register, may_pass("ecs-tasks.amazonaws.com")])
         self._register(ecs, taskRoleArn=role, executionRoleArn=role)
-        code, message = error_code(self._register, ecs, taskRoleArn=other)
-        self.assertEqual(code, "AccessDeniedException")
-        self.assertIn("iam:PassRole", message)
-        self.assertIn(other, message)
+        self.assert_refused(
+            "AccessDeniedException", self._register, ecs, taskRoleArn=other, saying=("iam:PassRole", other)
+        )
         wrong = self.cloud.limited_client("ecs", [register, may_pass("lambda.amazonaws.com")])
         self.assertEqual(error_code(self._register, wrong, executionRoleArn=role)[0], "AccessDeniedException")
 
@@ -85,9 +83,7 @@ class Permissions(CloudTest):
         for statements in ([register], [register, tagging("CreateService")]):
             ecs = self.cloud.limited_client("ecs", statements)
             self._register(ecs)
-            code, message = error_code(self._register, ecs, tags=tags)
-            self.assertEqual(code, "AccessDeniedException")
-            self.assertIn("ecs:TagResource", message)
+            self.assert_refused("AccessDeniedException", self._register, ecs, tags=tags, saying="ecs:TagResource")
 
     def test_tags_that_a_task_gets_from_its_definition_need_tag_resource(self):
         cluster = self.cloud.cluster()
@@ -95,9 +91,8 @@ class Permissions(CloudTest):
         run = allow("ecs:RunTask")
         where = {"cluster": cluster, "launchType": "FARGATE", "networkConfiguration": NETWORK}
         propagated = {**where, "taskDefinition": definition, "propagateTags": "TASK_DEFINITION"}
-        code, message = error_code(self.cloud.limited_client("ecs", [run]).run_task, **propagated)
-        self.assertEqual(code, "AccessDeniedException")
-        self.assertIn("ecs:TagResource", message)
+        untagging = self.cloud.limited_client("ecs", [run])
+        self.assert_refused("AccessDeniedException", untagging.run_task, **propagated, saying="ecs:TagResource")
         condition = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
         tag = allow("ecs:TagResource", f"{self.base}:task/{cluster}/*", Condition=condition)
         self.cloud.limited_client("ecs", [run, tag]).run_task(**propagated)
@@ -117,9 +112,7 @@ class Permissions(CloudTest):
             Target={"Arn": f"{self.base}:cluster/any", "RoleArn": role, "EcsParameters": {"TaskDefinitionArn": "any"}},
         )
         client = self.cloud.limited_client("scheduler", [allow("scheduler:CreateSchedule")])
-        code, message = error_code(client.create_schedule, **schedule)
-        self.assertEqual(code, "AccessDeniedException")
-        self.assertIn("iam:PassRole", message)
+        self.assert_refused("AccessDeniedException", client.create_schedule, **schedule, saying="iam:PassRole")
         allowed = allow(
             "iam:PassRole", role, Condition={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
         )
@@ -127,14 +120,13 @@ class Permissions(CloudTest):
 
     def test_policies_are_made_by_path_and_name(self):
         name = unique("policy")
-        document = json.dumps({"Version": "2012-10-17", "Statement": [allow("s3:GetObject")]})
+        document = policy([allow("s3:GetObject")])
         iam = self.cloud.limited_client(
             "iam", [allow("iam:CreatePolicy", f"arn:aws:iam::{self.cloud.account}:policy/mine/{name}")]
         )
         iam.create_policy(PolicyName=name, Path="/mine/", PolicyDocument=document)
         for options in ({"PolicyName": name}, {"PolicyName": "other", "Path": "/mine/"}):
-            code, _ = error_code(iam.create_policy, PolicyDocument=document, **options)
-            self.assertEqual(code, "AccessDenied")
+            self.assert_refused("AccessDenied", iam.create_policy, PolicyDocument=document, **options)
 
     def test_a_policy_that_does_not_exist_is_attached_to_no_role(self):
         iam = self.cloud.client("iam")
@@ -145,10 +137,7 @@ class Permissions(CloudTest):
 
     def test_other_services_refuse_in_their_own_shape(self):
         nothing = [allow("sts:GetCallerIdentity")]
-        bucket = unique("bucket")
-        self.cloud.client("s3").create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
-        )
+        bucket = self.cloud.bucket()
         for service, code, call in (
             ("ecr", "AccessDeniedException", lambda client: client.describe_images(repositoryName="any")),
             ("secretsmanager", "AccessDeniedException", lambda client: client.get_secret_value(SecretId="any")),
@@ -202,7 +191,7 @@ class Roles(CloudTest):
         entry = {"Source": "shop", "Detail": "{}", "EventBusName": bus}
         return client.put_events(Entries=[{**entry, "DetailType": kind} for kind in kinds])
 
-    def assert_refused(self, call, *arguments, **options):
+    def assert_denied(self, call, *arguments, **options):
         code, _ = error_code(call, *arguments, **options)
         self.assertIn(code, ("AccessDenied", "AccessDeniedException"))
 
@@ -212,7 +201,7 @@ class Roles(CloudTest):
         bus = self.bus(refuse_others)
         self.put(self.client("events", [allow("events:PutEvents")], path="/known/"), bus, "Sold")
         self.name = unique("role")
-        self.assert_refused(self.put, self.client("events", [allow("events:PutEvents")], path="/other/"), bus, "Sold")
+        self.assert_denied(self.put, self.client("events", [allow("events:PutEvents")], path="/other/"), bus, "Sold")
 
     def test_a_queue_refuses_whom_its_policy_refuses_by_the_arn_of_the_role(self):
         others = f"arn:aws:iam::{self.cloud.account}:role/known/*"
@@ -225,12 +214,12 @@ class Roles(CloudTest):
         known.send_message(QueueUrl=url, MessageBody="known")
         self.name = unique("role")
         other = self.client("sqs", [allow("sqs:SendMessage")], path="/other/")
-        self.assert_refused(other.send_message, QueueUrl=url, MessageBody="other")
+        self.assert_denied(other.send_message, QueueUrl=url, MessageBody="other")
 
     def test_a_policy_replaces_the_one_that_a_bus_has(self):
         bus = self.bus({"Effect": "Deny"})
         client = self.client("events", [allow("events:PutEvents")])
-        self.assert_refused(self.put, client, bus, "Sold")
+        self.assert_denied(self.put, client, bus, "Sold")
         document = policy([{"Effect": "Allow", "Principal": "*", "Action": "events:PutEvents", "Resource": "*"}])
         events = self.cloud.client("events")
         events.put_permission(EventBusName=bus, Policy=document)
@@ -242,8 +231,8 @@ class Roles(CloudTest):
         narrowed = allow("events:PutEvents", "*", Condition={"ForAllValues:StringEquals": kinds})
         client, bus = self.client("events", [narrowed]), self.bus()
         self.put(client, bus, "Sold", "Sold")
-        self.assert_refused(self.put, client, bus, "Bought")
-        self.assert_refused(self.put, client, bus, "Sold", "Bought")
+        self.assert_denied(self.put, client, bus, "Bought")
+        self.assert_denied(self.put, client, bus, "Sold", "Bought")
 
     def test_each_bus_of_a_request_is_asked_with_the_kinds_of_its_events(self):
         other_kinds = {"ForAnyValue:StringNotEquals": {"events:detail-type": "Sold"}}
@@ -255,21 +244,19 @@ class Roles(CloudTest):
             return client.put_events(Entries=[{**entry, "EventBusName": bus} for bus in (open_bus, narrow_bus)])
 
         put("Sold")
-        self.assert_refused(put, "Bought")
+        self.assert_denied(put, "Bought")
 
     def test_a_variable_stands_for_a_tag_of_the_caller_in_resources(self):
-        bucket = unique("bucket")
-        place = {"LocationConstraint": self.cloud.region}
-        self.cloud.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        bucket = self.cloud.bucket()
         own = allow("s3:PutObject", f"arn:aws:s3:::{bucket}/${{aws:PrincipalTag/team}}/*")
         s3 = self.client("s3", [own], team="blue")
         s3.put_object(Bucket=bucket, Key="blue/a", Body=b"")
-        self.assert_refused(s3.put_object, Bucket=bucket, Key="red/a", Body=b"")
+        self.assert_denied(s3.put_object, Bucket=bucket, Key="red/a", Body=b"")
         # Without the tag the variable has no value, and the statement allows nothing.
         self.name = unique("role")
         s3 = self.client("s3", [own])
         for key in ("blue/a", "/a", "${aws:PrincipalTag/team}/a"):
-            self.assert_refused(s3.put_object, Bucket=bucket, Key=key, Body=b"")
+            self.assert_denied(s3.put_object, Bucket=bucket, Key=key, Body=b"")
 
     def test_a_variable_stands_for_a_tag_of_the_caller_in_conditions_and_may_have_a_default(self):
         secrets = self.cloud.client("secretsmanager")
@@ -288,12 +275,12 @@ class Roles(CloudTest):
             client = self.client("secretsmanager", own, boundary=boundary, team="blue")
             for team in ("blue", None):
                 client.get_secret_value(SecretId=named[team])
-            self.assert_refused(client.get_secret_value, SecretId=named["red"])
+            self.assert_denied(client.get_secret_value, SecretId=named["red"])
             self.name = unique("role")
         client = self.client("secretsmanager", statements)
         client.get_secret_value(SecretId=named[None])
         for team in ("blue", "red"):
-            self.assert_refused(client.get_secret_value, SecretId=named[team])
+            self.assert_denied(client.get_secret_value, SecretId=named[team])
 
     def test_it_is_noted_by_which_statement_a_role_was_allowed_what_it_did(self):
         statements = [
@@ -306,7 +293,7 @@ class Roles(CloudTest):
         ecr.create_repository(repositoryName=self.name)
         ecr.describe_repositories(repositoryNames=[self.name])
         ecr.describe_images(repositoryName=self.name)
-        self.assert_refused(ecr.list_images, repositoryName=self.name)
+        self.assert_denied(ecr.list_images, repositoryName=self.name)
         _, _, noted = self.cloud.control("GET", "/permissions")
         used = [tuple(one[name] for name in ("statement", "action", "alone")) for one in noted if one["role"] == self.name]
         self.assertEqual(
@@ -323,21 +310,9 @@ class Roles(CloudTest):
 
 class TaskDefinitions(CloudTest):
     def test_fargate_refuses_sizes_that_it_does_not_have(self):
-        def register(cpu, memory):
-            return error_code(
-                self.cloud.client("ecs").register_task_definition,
-                family="sizes",
-                cpu=cpu,
-                memory=memory,
-                networkMode="awsvpc",
-                requiresCompatibilities=["FARGATE"],
-                containerDefinitions=[{"name": "app", "image": "image"}],
-            )
-
         for cpu, memory in (("256", "4096"), ("300", "512"), ("8192", "17408")):
-            code, message = register(cpu, memory)
-            self.assertEqual(code, "ClientException")
-            self.assertEqual(message, "No Fargate configuration exists for given values.")
+            refused = error_code(self.cloud.register, "sizes", "image", {"cpu": cpu, "memory": memory})
+            self.assertEqual(refused, ("ClientException", "No Fargate configuration exists for given values."))
 
     def test_a_definition_over_64_kib_is_refused(self):
         ecs, family = self.cloud.client("ecs"), unique("family")
@@ -347,9 +322,9 @@ class TaskDefinitions(CloudTest):
             return [{"name": "app", "image": "image", "memory": 128, "environment": [variable]}]
 
         ecs.register_task_definition(family=family, containerDefinitions=container(65_000))
-        code, message = error_code(ecs.register_task_definition, family=family, containerDefinitions=container(65_536))
-        self.assertEqual(code, "ClientException")
-        self.assertIn("Max allowed length is '65536' bytes.", message)
+        long = {"family": family, "containerDefinitions": container(65_536)}
+        limit = "Max allowed length is '65536' bytes."
+        self.assert_refused("ClientException", ecs.register_task_definition, **long, saying=limit)
 
     def test_what_was_registered_comes_back_and_nothing_else(self):
         ecs = self.cloud.client("ecs")

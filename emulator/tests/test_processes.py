@@ -31,15 +31,10 @@ class Processes(unittest.TestCase):
 
     def _processes(self):
         """Of two running tasks and of a function that has been called."""
-        cluster, repository = unique("cluster"), f"shop/{unique('api')}"
-        digest = self.cloud.push(repository, "v1", python(SERVE_WITH_CHILD))
+        image = self.cloud.built(f"shop/{unique('api')}", python(SERVE_WITH_CHILD))
         children = self.cloud.directory / "children"
-        definition = self.cloud.register(
-            "api",
-            self.cloud.image(repository, digest),
-            environment=[{"name": "CHILDREN", "value": str(children)}],
-        )
-        self.cloud.create_service(cluster, "api", definition)
+        definition = self.cloud.register("api", image, environment=[{"name": "CHILDREN", "value": str(children)}])
+        service = self.cloud.create_service(unique("cluster"), "api", definition)
         name, _, journal = self.cloud.function()
         self.cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps({}))
 
@@ -48,11 +43,7 @@ class Processes(unittest.TestCase):
 
         wait_until("both containers run", lambda: len(containers()) == 2)
         # The thread that asked for a process is long gone; the process must not go with it.
-        self.cloud.wait_for_deployment(
-            self.cloud.service(cluster, "api")["serviceArn"],
-            self.cloud.service(cluster, "api")["deployments"][0]["id"],
-            "COMPLETED",
-        )
+        self.cloud.wait_for_deployment(service["serviceArn"], service["deployments"][0]["id"], "COMPLETED")
         found = [container["pid"] for container in containers()] + [journal()[0]["process"]]
         found += [int(line) for line in children.read_text().split()]
         self.assertEqual(len(found), 5)

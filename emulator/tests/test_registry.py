@@ -94,10 +94,6 @@ class Registry(CloudTest):
 
     def test_an_image_that_is_missing_is_an_error(self):
         self.cloud.push(self.repository, "v1", SERVE)
-        code, message = error_code(
-            self.cloud.client("ecr").describe_images,
-            repositoryName=self.repository,
-            imageIds=[{"imageTag": "v9"}],
-        )
-        self.assertEqual(code, "ImageNotFoundException")
-        self.assertIn("imageTag:'v9'", message)
+        describe, missing = self.cloud.client("ecr").describe_images, [{"imageTag": "v9"}]
+        options = {"repositoryName": self.repository, "imageIds": missing}
+        self.assert_refused("ImageNotFoundException", describe, **options, saying="imageTag:'v9'")

@@ -84,9 +84,8 @@ class Contents(CloudTest):
             (self.ecr.batch_get_image, {"imageIds": [{"imageTag": "v1"}]}),
             (self.ecr.get_download_url_for_layer, {"layerDigest": "sha256:0"}),
         ):
-            code, message = error_code(call, repositoryName=name, **options)
-            self.assertEqual(code, "RepositoryNotFoundException")
-            self.assertIn(f"'{name}' does not exist in the registry with id", message)
+            missing = f"'{name}' does not exist in the registry with id"
+            self.assert_refused("RepositoryNotFoundException", call, repositoryName=name, **options, saying=missing)
 
     def test_manifests_come_back_as_they_were_pushed(self):
         children = {architecture: manifest(SERVE) for architecture in ("amd64", "arm64")}
@@ -142,10 +141,8 @@ class Contents(CloudTest):
         url = self.ecr.get_download_url_for_layer(repositoryName=self.repository, layerDigest=digest)["downloadUrl"]
         self.assertEqual(request("GET", url)[2], json.loads(configuration))
         self.assertEqual(request("GET", url.replace("expires=1", "expires=2"))[0], 403)
-        code, _ = error_code(
-            self.ecr.get_download_url_for_layer, repositoryName=self.repository, layerDigest="sha256:" + "0" * 64
-        )
-        self.assertEqual(code, "LayersNotFoundException")
+        missing = {"repositoryName": self.repository, "layerDigest": "sha256:" + "0" * 64}
+        self.assert_refused("LayersNotFoundException", self.ecr.get_download_url_for_layer, **missing)
 
     def test_a_layer_that_the_registry_protocol_brought_is_the_same(self):
         content = b'{"architecture": "amd64"}'
@@ -161,13 +158,10 @@ class Contents(CloudTest):
     def test_a_layer_with_another_digest_than_it_says_is_refused(self):
         upload = self.ecr.initiate_layer_upload(repositoryName=self.repository)["uploadId"]
         place = {"repositoryName": self.repository, "uploadId": upload}
-        code, _ = error_code(
-            self.ecr.upload_layer_part, partFirstByte=0, partLastByte=9, layerPartBlob=b"short", **place
-        )
-        self.assertEqual(code, "InvalidLayerPartException")
-        self.ecr.upload_layer_part(partFirstByte=0, partLastByte=4, layerPartBlob=b"short", **place)
-        code, _ = error_code(self.ecr.complete_layer_upload, layerDigests=["sha256:" + "0" * 64], **place)
-        self.assertEqual(code, "InvalidLayerException")
+        part, complete = {**place, "partFirstByte": 0, "layerPartBlob": b"short"}, self.ecr.complete_layer_upload
+        self.assert_refused("InvalidLayerPartException", self.ecr.upload_layer_part, partLastByte=9, **part)
+        self.ecr.upload_layer_part(partLastByte=4, **part)
+        self.assert_refused("InvalidLayerException", complete, layerDigests=["sha256:" + "0" * 64], **place)
 
     def test_reading_is_allowed_repository_by_repository(self):
         digest = self._upload(b"{}")

@@ -34,10 +34,8 @@ class ServiceDeployments(CloudTest):
 
     def _update(self, command=SERVE, **members):
         """The ARN of the service deployment, and the id of the deployment."""
-        service = self.ecs.update_service(
-            cluster=self.cluster, service="api", taskDefinition=self._definition(command), **members
-        )["service"]
-        return service["currentServiceDeployment"], service["deployments"][0]["id"]
+        service, deployment = self.cloud.update_service(self.cluster, self._definition(command), **members)
+        return service["currentServiceDeployment"], deployment["id"]
 
     def _drive(self, **members):
         status, _, answer = self.cloud.control("POST", "/service-deployments", {"service": self.path, **members})
@@ -107,23 +105,6 @@ class ServiceDeployments(CloudTest):
         found = {one["TargetGroupArn"]: one["Weight"] for one in shown["Actions"][0]["ForwardConfig"]["TargetGroups"]}
         return tuple(found[arn] for arn in self.groups)
 
-    def _alarm(self):
-        name = unique("errors")
-        self.cloud.client("cloudwatch").put_metric_alarm(
-            AlarmName=name,
-            MetricName="Errors",
-            Namespace="Shop",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
-        return name
-
-    def _set(self, alarm, state):
-        self.cloud.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="a test")
-
     def _events(self, deployment):
         found = self.cloud.deployment_events(self.arn)
         return [(name, detail["reason"]) for name, detail in found if detail["deploymentId"] == deployment]
@@ -135,7 +116,7 @@ class ServiceDeployments(CloudTest):
         self.assertEqual((first["sourceServiceRevisions"], first["lifecycleStage"]), ([], "CLEAN_UP"))
         # The first deployment goes to the target group that serves nothing, as every other.
         self.assertEqual(self._weights(self.production), (0, 100))
-        blue = self.cloud.service(self.cluster, "api")["deployments"][0]["id"]
+        blue = self.cloud.service(self.cluster)["deployments"][0]["id"]
 
         self._drive(minute_seconds=60)
         arn, green = self._update()
@@ -144,38 +125,26 @@ class ServiceDeployments(CloudTest):
         (source,), target = baking["sourceServiceRevisions"], baking["targetServiceRevision"]
         self.assertEqual(source["arn"], first["targetServiceRevision"]["arn"])
         for one, weight in ((source, 0.0), (target, 100.0)):
-            shown = {name: value for name, value in one.items() if name != "arn"}
-            self.assertEqual(
-                shown,
-                {
-                    "requestedTaskCount": 1,
-                    "runningTaskCount": 1,
-                    "pendingTaskCount": 0,
-                    "requestedProductionTrafficWeight": weight,
-                    "requestedTestTrafficWeight": weight,
-                },
-            )
-        service = self.cloud.service(self.cluster, "api")
+            counts = {"requestedTaskCount": 1, "runningTaskCount": 1, "pendingTaskCount": 0}
+            weights = {"requestedProductionTrafficWeight": weight, "requestedTestTrafficWeight": weight}
+            self.assertEqual(one, {"arn": one["arn"], **counts, **weights})
+        service = self.cloud.service(self.cluster)
         self.assertEqual(
             [(one["id"], one["status"], one["rolloutState"]) for one in service["deployments"]],
             [(green, "PRIMARY", "COMPLETED"), (blue, "ACTIVE", "COMPLETED")],
         )
         self.assertEqual(service["currentServiceDeployment"], arn)
-        self.assertEqual(
-            [one["arn"] for one in service["currentServiceRevisions"]], [target["arn"], source["arn"]]
-        )
+        self.assertEqual([one["arn"] for one in service["currentServiceRevisions"]], [target["arn"], source["arn"]])
         self.assertNotIn("COMPLETED", dict(self._events(green)))
 
         self._drive(advance_minutes=1)
         done = self._until(arn, "SUCCESSFUL", "CLEAN_UP")
         self.assertEqual(done["sourceServiceRevisions"][0]["runningTaskCount"], 0)
         self.assertGreaterEqual(done["finishedAt"], done["startedAt"])
-        self.assertEqual([one["id"] for one in self.cloud.service(self.cluster, "api")["deployments"]], [green])
+        self.assertEqual([one["id"] for one in self.cloud.service(self.cluster)["deployments"]], [green])
         self.assertEqual([name for name, _ in self._events(green)], ["IN_PROGRESS", "COMPLETED"])
         resolved = self._revision(target["arn"])["resolvedConfiguration"]["loadBalancers"]
-        self.assertEqual(
-            resolved, [{"targetGroupArn": self.groups[0], "productionListenerRule": self.production}]
-        )
+        self.assertEqual(resolved, [{"targetGroupArn": self.groups[0], "productionListenerRule": self.production}])
 
     def _running(self, balanced=True, **configuration):
         """A service whose first deployment has succeeded, and the revision of that."""
@@ -183,7 +152,7 @@ class ServiceDeployments(CloudTest):
         return self._until(arn, "SUCCESSFUL")["targetServiceRevision"]["arn"]
 
     def test_a_canary_bakes_at_its_share_and_an_alarm_takes_the_traffic_back(self):
-        alarm = self._alarm()
+        alarm = self.cloud.alarm()
         before = self._running(
             strategy="CANARY",
             bakeTimeInMinutes=5,
@@ -199,17 +168,15 @@ class ServiceDeployments(CloudTest):
         self.assertEqual(shown["alarms"], {"status": "MONITORING", "alarmNames": [alarm], "triggeredAlarmNames": []})
         self._drive(advance_minutes=10)
         self._until(arn, "IN_PROGRESS", "BAKE_TIME", 100.0)
-        self._set(alarm, "ALARM")
+        self.cloud.set_alarm(alarm, "ALARM")
         gone = self._until(arn, "ROLLBACK_SUCCESSFUL")
         self.assertEqual((gone["statusReason"], gone["rollback"]["reason"]), (ALARM, ALARM))
         self.assertEqual(gone["rollback"]["serviceRevisionArn"], before)
-        self.assertEqual(
-            gone["alarms"], {"status": "TRIGGERED", "alarmNames": [alarm], "triggeredAlarmNames": [alarm]}
-        )
+        self.assertEqual(gone["alarms"], {"status": "TRIGGERED", "alarmNames": [alarm], "triggeredAlarmNames": [alarm]})
         self.assertEqual((self._weights(self.production), self._weights(self.test)), ((0, 100), (0, 100)))
         self.assertEqual(gone["targetServiceRevision"]["requestedProductionTrafficWeight"], 0.0)
         self.assertEqual(self._events(green)[1:], [("FAILED", ALARM)])
-        service = self.cloud.service(self.cluster, "api")
+        service = self.cloud.service(self.cluster)
         self.assertEqual(service["taskDefinition"], self._revision(before)["taskDefinition"])
         self.assertEqual([one["arn"] for one in service["currentServiceRevisions"]], [before])
 
@@ -270,14 +237,14 @@ class ServiceDeployments(CloudTest):
             self.cluster = self.cloud.cluster()
             self.path = f"{self.cluster}/api"
             before = self._running(False, deploymentCircuitBreaker=breaker)
-            first = self.cloud.service(self.cluster, "api")["deployments"][0]["id"]
+            first = self.cloud.service(self.cluster)["deployments"][0]["id"]
             self._drive(rolls_back_inside=inside)
             arn, failing = self._update(fail(7))
             gone = self._until(arn, "ROLLBACK_SUCCESSFUL")
             self.assertEqual(gone["rollback"]["serviceRevisionArn"], before)
             self.assertNotIn("lifecycleStage", gone)
             self.assertNotIn("requestedProductionTrafficWeight", gone["targetServiceRevision"])
-            service = self.cloud.service(self.cluster, "api")
+            service = self.cloud.service(self.cluster)
             self.assertEqual(service["currentServiceDeployment"], arn)
             (last,) = service["deployments"]
             self.assertEqual(last["id"] == first, inside)
@@ -346,9 +313,8 @@ class ServiceDeployments(CloudTest):
                 f"The following rules cannot be used as both production and test listener rules: {self.production}",
             ),
         ):
-            code, message = error_code(self._create, definition, balancers, strategy="BLUE_GREEN", bakeTimeInMinutes=0)
-            self.assertEqual(code, "InvalidParameterException")
-            self.assertIn(reason, message)
+            call, strategy = self._create, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0}
+            self.assert_refused("InvalidParameterException", call, definition, balancers, **strategy, saying=reason)
 
     def test_a_listeners_default_rule_is_shifted_with_its_listener(self):
         (balancer,) = self._balancers()
@@ -403,12 +369,11 @@ class ServiceDeployments(CloudTest):
         client.list_service_deployments(cluster=self.cluster, service="api")
         client.describe_service_deployments(serviceDeploymentArns=[arn])
         revision = self._shown(arn)["targetServiceRevision"]["arn"]
-        code, _ = error_code(client.describe_service_revisions, serviceRevisionArns=[revision])
-        self.assertEqual(code, "AccessDeniedException")
+        self.assert_refused("AccessDeniedException", client.describe_service_revisions, serviceRevisionArns=[revision])
         for one in ours:
-            client = self.cloud.limited_client("ecs", [allow("ecs:DescribeServiceDeployments", one)])
-            code, _ = error_code(client.describe_service_deployments, serviceDeploymentArns=[arn])
-            self.assertEqual(code, "AccessDeniedException")
+            describe = self.cloud.limited_client("ecs", [allow("ecs:DescribeServiceDeployments", one)])
+            call = describe.describe_service_deployments
+            self.assert_refused("AccessDeniedException", call, serviceDeploymentArns=[arn])
 
     def test_an_event_gets_lost_on_request(self):
         self._running(False, deploymentCircuitBreaker={"enable": True, "rollback": False})
@@ -417,7 +382,7 @@ class ServiceDeployments(CloudTest):
         arn, deployment = self._update(fail(7))
         self._until(arn, "STOPPED")
         self.assertEqual([name for name, _ in self._events(deployment)], ["IN_PROGRESS"])
-        primary = self.cloud.service(self.cluster, "api")["deployments"][0]
+        primary = self.cloud.service(self.cluster)["deployments"][0]
         self.assertEqual((primary["id"], primary["rolloutState"]), (deployment, "FAILED"))
         self.assertEqual(self.cloud.control("DELETE", "/events/lost")[0], 200)
         self.assertEqual(self.cloud.control("POST", "/events/lost", {"containing": "FAILED"})[0], 400)

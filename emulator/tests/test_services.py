@@ -33,8 +33,16 @@ class Services(CloudTest):
         return digest, definition, self._deploy(definition)
 
     def _deploy(self, definition):
-        answer = self.cloud.client("ecs").update_service(cluster=self.cluster, service="api", taskDefinition=definition)
-        return next(one for one in answer["service"]["deployments"] if one["status"] == "PRIMARY")
+        return self.cloud.update_service(self.cluster, definition)[1]
+
+    def _configure(self, **configuration):
+        options = {"cluster": self.cluster, "service": "api", "deploymentConfiguration": configuration}
+        self.cloud.client("ecs").update_service(**options)
+
+    def _exit_code(self, definition):
+        """What a single task ends with, and the digest of its image."""
+        task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
+        return task["containers"][0]["exitCode"], task["containers"][0]["imageDigest"]
 
     def test_a_rolling_deployment_replaces_two_processes_by_two_others(self):
         service, first_digest, _ = self._first_deployment()
@@ -51,7 +59,7 @@ class Services(CloudTest):
         after = self._containers()
         self.assertEqual([one["image"] for one in after], [self.cloud.image(self.repository, digest)] * 2)
         self.assertFalse([one for one in before if alive(one["pid"])])
-        shown = self.cloud.service(self.cluster, "api")
+        shown = self.cloud.service(self.cluster)
         self.assertEqual((shown["runningCount"], shown["desiredCount"], shown["taskDefinition"]), (2, 2, definition))
         self.assertEqual([one["id"] for one in shown["deployments"]], [primary["id"]])
         self.assertEqual(
@@ -67,14 +75,7 @@ class Services(CloudTest):
         _, _, primary = self._update("v2", fail(7))
         failed = self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "FAILED")
         self.assertEqual(failed["reason"], "ECS deployment circuit breaker: tasks failed to start.")
-        rollback = wait_until(
-            "the rollback begins",
-            lambda: [
-                detail
-                for name, detail in self.cloud.deployment_events(service["serviceArn"])
-                if name == "IN_PROGRESS" and "rolling back" in detail["reason"]
-            ],
-        )[0]
+        rollback = self.cloud.wait_for_rollback(service["serviceArn"])
         self.assertEqual(rollback["reason"], f"ECS deployment circuit breaker: rolling back to deploymentId {first}.")
         self.assertNotIn(rollback["deploymentId"], (first, primary["id"]))
         self.cloud.wait_for_deployment(service["serviceArn"], rollback["deploymentId"], "COMPLETED")
@@ -84,7 +85,7 @@ class Services(CloudTest):
             names[2:],
             [("IN_PROGRESS", "INFO"), ("FAILED", "ERROR"), ("IN_PROGRESS", "INFO"), ("COMPLETED", "INFO")],
         )
-        shown = self.cloud.service(self.cluster, "api")
+        shown = self.cloud.service(self.cluster)
         self.assertEqual(shown["taskDefinition"], first_definition)
         self.assertEqual({one["pid"] for one in self._containers()}, before)
 
@@ -117,7 +118,7 @@ class Services(CloudTest):
         service, first_digest, _ = self._first_deployment(rollback=False)
         _, definition, primary = self._update("v2", fail(1))
         self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "FAILED")
-        shown = self.cloud.service(self.cluster, "api")
+        shown = self.cloud.service(self.cluster)
         states = {one["id"]: (one["status"], one["rolloutState"]) for one in shown["deployments"]}
         self.assertEqual(states[primary["id"]], ("PRIMARY", "FAILED"))
         self.assertEqual(shown["taskDefinition"], definition)
@@ -136,11 +137,7 @@ class Services(CloudTest):
 
     def test_the_minimum_and_maximum_percentages_are_kept(self):
         service, _, _ = self._first_deployment()
-        self.cloud.client("ecs").update_service(
-            cluster=self.cluster,
-            service="api",
-            deploymentConfiguration={"maximumPercent": 100, "minimumHealthyPercent": 50},
-        )
+        self._configure(maximumPercent=100, minimumHealthyPercent=50)
         _, _, primary = self._update("v2", SERVE)
         self.cloud.wait_for_deployment(service["serviceArn"], primary["id"], "COMPLETED")
 
@@ -159,17 +156,13 @@ class Services(CloudTest):
 
     def test_without_a_circuit_breaker_failing_tasks_are_started_again_ever_more_slowly(self):
         service, first_digest, _ = self._first_deployment()
-        self.cloud.client("ecs").update_service(
-            cluster=self.cluster,
-            service="api",
-            deploymentConfiguration={"deploymentCircuitBreaker": {"enable": False, "rollback": False}},
-        )
+        self._configure(deploymentCircuitBreaker={"enable": False, "rollback": False})
         _, _, primary = self._update("v2", fail(1))
         wait_until("five have died", lambda: len(self._stopped_events(primary["id"])) >= 5)
         names = [name for name, _ in self.cloud.deployment_events(service["serviceArn"])]
         self.assertNotIn("FAILED", names)
         self.assertEqual(len(self._containers(first_digest)), 2)
-        messages = [event["message"] for event in self.cloud.service(self.cluster, "api")["events"]]
+        messages = [event["message"] for event in self.cloud.service(self.cluster)["events"]]
         self.assertIn("(service api) is unable to consistently start tasks successfully.", messages)
         self.cloud.client("ecs").delete_service(cluster=self.cluster, service="api", force=True)
         wait_until("nothing runs", lambda: not self._containers())
@@ -181,7 +174,7 @@ class Services(CloudTest):
         self.cloud.wait_for_deployment(service["serviceArn"], identifier, "FAILED")
         names = [name for name, _ in self.cloud.deployment_events(service["serviceArn"])]
         self.assertEqual(names, ["IN_PROGRESS", "FAILED"])
-        self.assertEqual(self.cloud.service(self.cluster, "api")["deployments"][0]["rolloutState"], "FAILED")
+        self.assertEqual(self.cloud.service(self.cluster)["deployments"][0]["rolloutState"], "FAILED")
 
     def test_an_index_runs_its_image_for_this_machine(self):
         wanted = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
@@ -190,23 +183,16 @@ class Services(CloudTest):
             {"digest": digest, "platform": {"architecture": architecture}}
             for digest, architecture in ((other, "s390x"), (child, wanted))
         ]
-        index = {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": entries,
-        }
+        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
         ecr = self.cloud.client("ecr")
         ecr.put_image(repositoryName=self.repository, imageManifest=json.dumps(index), imageTag="v1")
         definition = self.cloud.register("index", self.cloud.image(self.repository, "v1"))
-        task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
-        self.assertEqual(task["containers"][0]["exitCode"], 8)
+        self.assertEqual(self._exit_code(definition)[0], 8)
 
     def test_an_image_that_is_missing_fails_the_task_with_the_reason_of_aws(self):
         service, _, _ = self._first_deployment()
-        ecs = self.cloud.client("ecs")
         definition = self.cloud.register("api", self.cloud.image(self.repository, "sha256:" + "0" * 64))
-        answer = ecs.update_service(cluster=self.cluster, service="api", taskDefinition=definition)
-        identifier = answer["service"]["deployments"][0]["id"]
+        identifier = self._deploy(definition)["id"]
         self.cloud.wait_for_deployment(service["serviceArn"], identifier, "FAILED")
         detail = self._stopped_events(identifier)[0]
         self.assertEqual(detail["stopCode"], "TaskFailedToStart")
@@ -284,16 +270,9 @@ class Services(CloudTest):
         ecs = self.cloud.client("ecs")
         _, definition = self._definition("v1", SERVE)
         kept = {"enableECSManagedTags": True, "propagateTags": "SERVICE", "availabilityZoneRebalancing": "DISABLED"}
-        ecs.create_service(
-            cluster=self.cluster,
-            serviceName="api",
-            taskDefinition=definition,
-            desiredCount=0,
-            launchType="FARGATE",
-            networkConfiguration=NETWORK,
-            **kept,
-        )
-        service = self.cloud.service(self.cluster, "api")
+        options = {"launchType": "FARGATE", "networkConfiguration": NETWORK, "desiredCount": 0, **kept}
+        ecs.create_service(cluster=self.cluster, serviceName="api", taskDefinition=definition, **options)
+        service = self.cloud.service(self.cluster)
         self.assertEqual({name: service.get(name) for name in kept}, kept)
         self.assertNotIn("roleArn", service)
 
@@ -338,9 +317,7 @@ class Services(CloudTest):
             ({"entryPoint": fail(6)[:1], "command": fail(6)[1:]}, 6),
         ):
             definition = self.cloud.register("override", image, **container)
-            task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
-            self.assertEqual(task["containers"][0]["exitCode"], expected)
-            self.assertEqual(task["containers"][0]["imageDigest"], digest)
+            self.assertEqual(self._exit_code(definition), (expected, digest))
 
     def test_a_command_is_given_to_the_entry_point_of_the_image(self):
         shell = ["/bin/sh", "-c", 'exit "$0"']
@@ -348,8 +325,7 @@ class Services(CloudTest):
         image = self.cloud.image(self.repository, digest)
         for container, expected in (({}, 3), ({"command": ["4"]}, 4), ({"entryPoint": fail(5)}, 5)):
             definition = self.cloud.register("entry", image, **container)
-            task = self.cloud.stopped(self.cluster, self.cloud.run(self.cluster, definition))
-            self.assertEqual(task["containers"][0]["exitCode"], expected)
+            self.assertEqual(self._exit_code(definition), (expected, digest))
 
     def test_ten_services_are_described_at_once_and_those_that_are_missing_are_named(self):
         service, _, _ = self._first_deployment()

@@ -85,9 +85,7 @@ class SingleTasks(CloudTest):
             ({**request, "cluster": "nowhere"}, "ClusterNotFoundException", "Cluster not found"),
         ):
             with self.subTest(words):
-                given, message = error_code(self.ecs.run_task, **changed)
-                self.assertEqual(given, code)
-                self.assertIn(words, message)
+                self.assert_refused(code, self.ecs.run_task, **changed, saying=words)
         self.assertEqual(self.ecs.list_tasks(cluster=self.cluster)["taskArns"], [])
 
     def test_a_task_runs_where_its_capacity_provider_is(self):
@@ -100,9 +98,7 @@ class SingleTasks(CloudTest):
     def test_running_may_be_narrowed_to_a_cluster(self):
         definition = self._definition()
         narrowed = {
-            "ArnEquals": {
-                "ecs:cluster": f"arn:aws:ecs:{self.cloud.region}:{self.cloud.account}:cluster/{self.cluster}"
-            }
+            "ArnEquals": {"ecs:cluster": f"arn:aws:ecs:{self.cloud.region}:{self.cloud.account}:cluster/{self.cluster}"}
         }
         other = self.cloud.cluster()
         client = self.cloud.limited_client("ecs", [allow("ecs:RunTask", "*", Condition=narrowed)])

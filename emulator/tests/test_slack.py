@@ -1,9 +1,5 @@
 """The fake Slack refuses what Slack refuses, edits what it holds and fails on request."""
 
-import json
-import urllib.error
-import urllib.request
-
 from tests.running_cloud import CloudTest, request
 
 
@@ -75,17 +71,9 @@ class Slack(CloudTest):
 
     def _call(self, method, value=None, token=None, raw=None):
         url = f"{self.cloud.description['slack_api_url']}/{method}"
-        if token is None:
-            token = self.cloud.description["slack_bot"]["bot_token"]
-        body = raw if raw is not None else json.dumps(value).encode()
-        call = urllib.request.Request(url, data=body, method="POST", headers={"Content-Type": "application/json"})
-        if token:
-            call.add_header("Authorization", f"Bearer {token}")
-        try:
-            with urllib.request.urlopen(call) as response:
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+        token = self.cloud.description["slack_bot"]["bot_token"] if token is None else token
+        status, _, answer = request("POST", url, value, raw, **({"Authorization": f"Bearer {token}"} if token else {}))
+        return status, answer
 
     def test_a_bot_edits_its_message_in_place_and_what_it_said_before_is_kept(self):
         channel = self.cloud.description["slack_bot"]["channel"]

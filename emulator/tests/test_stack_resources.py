@@ -194,9 +194,7 @@ class Resources(CloudTest):
     def _scaling(self, name, names):
         target = self._targets(name, {"MinCapacity": 2, "MaxCapacity": 4})
         place = f"{self.cloud.region}:{self.cloud.account}"
-        self.assertRegex(
-            target["ScalableTargetARN"], rf"^arn:aws:application-autoscaling:{place}:scalable-target/\w+$"
-        )
+        self.assertRegex(target["ScalableTargetARN"], rf"^arn:aws:application-autoscaling:{place}:scalable-target/\w+$")
         options = {"ServiceNamespace": "ecs", "ResourceId": f"service/{name}/api"}
         found = self._shown("application-autoscaling", "describe_scaling_policies", "ScalingPolicies", **options)
         tracking = {"TargetValue": 70, "ScaleInCooldown": 300}
@@ -278,10 +276,7 @@ class Resources(CloudTest):
         policy = self._shown("efs", "describe_file_system_policy", "Policy", **files)
         self.assertEqual(json.loads(policy)["Statement"][0]["Effect"], "Deny")
         owner = {"OwnerUid": 1000, "OwnerGid": 1000, "Permissions": "755"}
-        point = {
-            "PosixUser": {"Uid": 1000, "Gid": 1000},
-            "RootDirectory": {"Path": "/bottles", "CreationInfo": owner},
-        }
+        point = {"PosixUser": {"Uid": 1000, "Gid": 1000}, "RootDirectory": {"Path": "/bottles", "CreationInfo": owner}}
         self._shows("efs", "describe_access_points", "AccessPoints", point, AccessPointId=names["Point"])
         operation, groups = "describe_mount_target_security_groups", [names["Tasks"]]
         self._shows("efs", operation, "SecurityGroups", groups, MountTargetId=names["Mount0"])

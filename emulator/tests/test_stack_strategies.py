@@ -1,22 +1,22 @@
 """Stacks whose services ask for blue/green and its kin, and for alarms: kept, shown, and waited for."""
 
-from tests.running_cloud import SERVE, CloudTest, allow, fail, unique, wait_until
+from tests.running_cloud import ALARM, SERVE, CloudTest, allow, fail, unique, wait_until
 from tests.stacks import Stack, attribute, network, reference, resource, service_role, template, trust, whole
 
 
 def _group(vpc):
-    return resource(
-        "AWS::ElasticLoadBalancingV2::TargetGroup",
-        Port=80,
-        Protocol="HTTP",
-        TargetType="ip",
-        VpcId=vpc,
-    )
+    return resource("AWS::ElasticLoadBalancingV2::TargetGroup", Port=80, Protocol="HTTP", TargetType="ip", VpcId=vpc)
 
 
 def _forward(*weights):
     groups = [{"TargetGroupArn": reference(name), "Weight": weight} for name, weight in weights]
     return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+
+
+def _as_ecs_writes(value):
+    """A value of a template with small first letters in its names."""
+    members = value.items() if isinstance(value, dict) else ()
+    return {name[0].lower() + name[1:]: _as_ecs_writes(one) for name, one in members} or value
 
 
 def _listener(port, *weights):
@@ -49,11 +49,7 @@ def _template(cluster, image, network_of_stack, configuration):
         "TestListener": _listener(8080, ("Green", 1)),
         "Production": _rule("Listener", ("Blue", 100), ("Green", 0)),
         "Test": _rule("TestListener", ("Blue", 0), ("Green", 100)),
-        "Shift": resource(
-            "AWS::IAM::Role",
-            Path="/longshore/",
-            AssumeRolePolicyDocument=trust("ecs.amazonaws.com"),
-        ),
+        "Shift": resource("AWS::IAM::Role", Path="/longshore/", AssumeRolePolicyDocument=trust("ecs.amazonaws.com")),
         "Cluster": resource("AWS::ECS::Cluster", ClusterName=cluster),
         "Task": resource(
             "AWS::ECS::TaskDefinition",
@@ -98,39 +94,19 @@ class Strategies(CloudTest):
 
     def test_each_strategy_is_kept_and_shifts_the_weights_of_the_rules(self):
         stack = Stack()
+        steps = {"StepPercent": 20.5, "StepBakeTimeInMinutes": 2}
+        canary = {"CanaryPercent": 5.0, "CanaryBakeTimeInMinutes": 10}
         configurations = (
-            ({"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 5}, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}),
-            (
-                {
-                    "Strategy": "LINEAR",
-                    "BakeTimeInMinutes": 1,
-                    "LinearConfiguration": {"StepPercent": 20.5, "StepBakeTimeInMinutes": 2},
-                },
-                {
-                    "strategy": "LINEAR",
-                    "bakeTimeInMinutes": 1,
-                    "linearConfiguration": {"stepPercent": 20.5, "stepBakeTimeInMinutes": 2},
-                },
-            ),
-            (
-                {
-                    "Strategy": "CANARY",
-                    "BakeTimeInMinutes": 0,
-                    "CanaryConfiguration": {"CanaryPercent": 5.0, "CanaryBakeTimeInMinutes": 10},
-                },
-                {
-                    "strategy": "CANARY",
-                    "bakeTimeInMinutes": 0,
-                    "canaryConfiguration": {"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10},
-                },
-            ),
+            {"Strategy": "BLUE_GREEN", "BakeTimeInMinutes": 5},
+            {"Strategy": "LINEAR", "BakeTimeInMinutes": 1, "LinearConfiguration": steps},
+            {"Strategy": "CANARY", "BakeTimeInMinutes": 0, "CanaryConfiguration": canary},
         )
-        for number, (asked, shown) in enumerate(configurations):
+        for number, asked in enumerate(configurations):
             body = _template(self.cluster, self._image(), self.network, asked)
             status = stack.apply(body, "UPDATE" if number else "CREATE")
             self.assertEqual(status, "UPDATE_COMPLETE" if number else "CREATE_COMPLETE", stack.reasons("UPDATE_FAILED"))
-            service = self.cloud.service(self.cluster, "api")
-            self.assertEqual(service["deploymentConfiguration"], shown)
+            service = self.cloud.service(self.cluster)
+            self.assertEqual(service["deploymentConfiguration"], _as_ecs_writes(asked))
             names = stack.physical_ids()
             self.assertEqual(
                 service["loadBalancers"],
@@ -224,17 +200,7 @@ class Strategies(CloudTest):
                 self.assertIn("iam:PassRole", stack.reasons("CREATE_FAILED")["Service"])
 
     def test_an_update_that_an_alarm_ends_is_rolled_back(self):
-        alarm = resource(
-            "AWS::CloudWatch::Alarm",
-            AlarmName=unique("errors"),
-            MetricName="Errors",
-            Namespace="Shop",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+        alarm = resource("AWS::CloudWatch::Alarm", AlarmName=unique("errors"), **ALARM)
         configuration = {"Alarms": {"AlarmNames": [reference("Alarm")], "Enable": True, "Rollback": True}}
 
         def body():
@@ -242,9 +208,8 @@ class Strategies(CloudTest):
             given["Resources"]["Alarm"] = alarm
             return given
 
-        stack = Stack()
-        self.assertEqual(stack.create(body()), "CREATE_COMPLETE", stack.reasons("CREATE_FAILED"))
-        before = self.cloud.service(self.cluster, "api")
+        stack = Stack().made(body())
+        before = self.cloud.service(self.cluster)
         name = stack.physical_ids()["Alarm"]
         self.assertEqual(
             before["deploymentConfiguration"]["alarms"], {"alarmNames": [name], "enable": True, "rollback": True}
@@ -252,12 +217,12 @@ class Strategies(CloudTest):
         stack.begin(body())
 
         def updating():
-            first = self.cloud.service(self.cluster, "api")["deployments"][0]
+            first = self.cloud.service(self.cluster)["deployments"][0]
             return first["id"] != before["deployments"][0]["id"] and first["runningCount"]
 
         wait_until("a task of the update runs", updating)
-        self.cloud.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+        self.cloud.set_alarm(name, "ALARM")
         self.assertEqual(stack.settled(), "UPDATE_ROLLBACK_COMPLETE")
         self.assertIn("Alarm was triggered", stack.reasons("UPDATE_FAILED")["Service"])
-        after = self.cloud.service(self.cluster, "api")
+        after = self.cloud.service(self.cluster)
         self.assertEqual((after["taskDefinition"], after["runningCount"]), (before["taskDefinition"], 1))

@@ -4,17 +4,7 @@ import json
 
 from tests.running_cloud import SERVE, CloudTest, allow, error_code, fail, unique, wait_until
 from tests.stacks import (
-    Stack,
-    attribute,
-    caller,
-    document,
-    log_group,
-    reference,
-    resource,
-    service_role,
-    template,
-    trust,
-    whole,
+    Stack, attribute, caller, document, log_group, reference, resource, service_role, template, trust, whole,
 )
 
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -52,8 +42,7 @@ class ChangeSets(CloudTest):
             "Properties": {"Family": unique("family"), "ContainerDefinitions": [{"Name": "app", "Image": "one"}]},
             "UpdateReplacePolicy": "Retain",
         }
-        stack = Stack()
-        stack.create(template({"Logs": log_group(), "Cluster": cluster, "Task": service}))
+        stack = Stack().made(template({"Logs": log_group(), "Cluster": cluster, "Task": service}))
         changed = json.loads(json.dumps(service))
         changed["Properties"]["ContainerDefinitions"][0]["Image"] = "two"
         body = template({"Logs": log_group(days=90), "Task": changed})
@@ -83,25 +72,18 @@ class ChangeSets(CloudTest):
     def test_roles_in_a_template_must_be_acknowledged(self):
         role = resource("AWS::IAM::Role", AssumeRolePolicyDocument=trust("ec2.amazonaws.com"))
         stack = Stack()
-        code, message = error_code(stack.change_set, template({"Role": role}), "CREATE", Capabilities=[])
-        self.assertEqual(code, "InsufficientCapabilitiesException")
-        self.assertEqual(message, "Requires capabilities : [CAPABILITY_IAM]")
+        refused = error_code(stack.change_set, template({"Role": role}), "CREATE", Capabilities=[])
+        self.assertEqual(refused, ("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_IAM]"))
 
     def test_a_template_over_the_limit_goes_by_s3_and_is_read_with_the_callers_permission(self):
-        bucket = unique("templates")
-        s3 = self.cloud.client("s3")
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region})
+        s3, bucket = self.cloud.client("s3"), self.cloud.bucket()
         body = template({"Logs": log_group()}, Metadata={"Filler": "x" * 60000})
-        code, message = error_code(Stack().change_set, body, "CREATE")
-        self.assertEqual(code, "ValidationError")
-        self.assertIn("at 'templateBody' failed to satisfy constraint: Member must have length less than", message)
+        limit = "at 'templateBody' failed to satisfy constraint: Member must have length less than"
+        self.assert_refused("ValidationError", Stack().change_set, body, "CREATE", saying=limit)
         s3.put_object(Bucket=bucket, Key="templates/shop.json", Body=json.dumps(body).encode())
         url = f"{self.cloud.description['endpoint']}/{bucket}/templates/shop.json"
-        code, message = error_code(
-            Stack(caller([whole("cloudformation:*")])).change_set, None, "CREATE", TemplateURL=url
-        )
-        self.assertEqual(code, "ValidationError")
-        self.assertIn("S3 error: ", message)
+        stack = Stack(caller([whole("cloudformation:*")]))
+        self.assert_refused("ValidationError", stack.change_set, None, "CREATE", TemplateURL=url, saying="S3 error: ")
         allowed = [whole("cloudformation:*"), whole("logs:*"), allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")]
         self.assertEqual(Stack(caller(allowed)).create(None, TemplateURL=url), "CREATE_COMPLETE")
         virtual = f"https://{bucket}.s3.{self.cloud.region}.amazonaws.com/templates/shop.json"
@@ -141,9 +123,7 @@ class ChangeSets(CloudTest):
     def test_a_parameter_has_at_most_4096_bytes(self):
         secret = resource("AWS::SecretsManager::Secret", SecretString=reference("Key"))
         body = template({"Secret": secret}, Parameters={"Key": {"Type": "String", "NoEcho": True}})
-        code, message = error_code(Stack().change_set, body, "CREATE", {"Key": "ä" * 2049})
-        self.assertEqual(code, "ValidationError")
-        self.assertIn("4096", message)
+        self.assert_refused("ValidationError", Stack().change_set, body, "CREATE", {"Key": "ä" * 2049}, saying="4096")
         self.assertEqual(Stack().create(body, {"Key": "ä" * 2048}), "CREATE_COMPLETE")
 
     def test_a_tokens_second_request_makes_nothing_new(self):
@@ -157,8 +137,8 @@ class ChangeSets(CloudTest):
         )
         first, second = stack.client.create_change_set(**request), stack.client.create_change_set(**request)
         self.assertEqual((first["Id"], first["StackId"]), (second["Id"], second["StackId"]))
-        code, _ = error_code(stack.client.create_change_set, **{**request, "ClientToken": "token-2"})
-        self.assertEqual(code, "AlreadyExistsException")
+        other = {**request, "ClientToken": "token-2"}
+        self.assertEqual(error_code(stack.client.create_change_set, **other)[0], "AlreadyExistsException")
         stack.id = first["StackId"]
         for _ in range(2):
             stack.client.execute_change_set(
@@ -193,14 +173,12 @@ class States(CloudTest):
             "The following resource(s) failed to create: [Bad]. Rollback requested by user.",
         )
         self.assertIn("Good", stack.reasons("DELETE_COMPLETE"))
-        code, message = error_code(stack.change_set, template({"Logs": log_group()}))
-        self.assertEqual(code, "ValidationError")
-        self.assertEqual(message, f"Stack:{stack.id} is in ROLLBACK_COMPLETE state and can not be updated.")
-        code, message = error_code(stack.change_set, template({"Logs": log_group()}), "CREATE")
-        self.assertEqual(code, "ValidationError")
-        self.assertIn("already exists and cannot be created again with the changeSet", message)
+        good, stuck = template({"Logs": log_group()}), "is in ROLLBACK_COMPLETE state and can not be updated."
+        self.assertEqual(error_code(stack.change_set, good), ("ValidationError", f"Stack:{stack.id} {stuck}"))
+        again = "already exists and cannot be created again with the changeSet"
+        self.assert_refused("ValidationError", stack.change_set, good, "CREATE", saying=again)
         self.assertEqual(stack.delete(), "DELETE_COMPLETE")
-        self.assertEqual(stack.create(template({"Logs": log_group()})), "CREATE_COMPLETE")
+        self.assertEqual(stack.create(good), "CREATE_COMPLETE")
 
     def test_a_failing_update_restores_everything(self):
         stack = Stack()
@@ -209,9 +187,7 @@ class States(CloudTest):
         names = stack.physical_ids()
         added = {**log_group(), "DependsOn": "Logs"}
         bad = {**self._bad(), "DependsOn": "Added"}
-        second = template(
-            {"Logs": log_group(days=14), "Added": added, "Bad": bad}, Outputs={"N": {"Value": "two"}}
-        )
+        second = template({"Logs": log_group(days=14), "Added": added, "Bad": bad}, Outputs={"N": {"Value": "two"}})
         self.assertEqual(stack.apply(second), "UPDATE_ROLLBACK_COMPLETE")
         self.assertEqual(stack.physical_ids(), names)
         found = self.cloud.client("logs").describe_log_groups(logGroupNamePrefix=stack.name)["logGroups"]
@@ -233,8 +209,7 @@ class States(CloudTest):
         self.assertEqual(stack.apply(template({"Logs": log_group(days=14)})), "UPDATE_COMPLETE")
 
     def test_a_rollback_that_failed_is_continued(self):
-        stack = Stack()
-        stack.create(template({"Logs": log_group(days=7)}))
+        stack = Stack().made(template({"Logs": log_group(days=7)}))
         self.addCleanup(self.cloud.control, "DELETE", "/faults")
         name = stack.physical_ids()["Logs"]
         text = f'"{name}", "retentionInDays": 7'
@@ -248,8 +223,7 @@ class States(CloudTest):
         self.assertEqual(group["retentionInDays"], 7)
 
     def test_only_what_changes_is_touched(self):
-        stack = Stack()
-        stack.create(template({"Logs": log_group(), "Other": log_group()}))
+        stack = Stack().made(template({"Logs": log_group(), "Other": log_group()}))
         before = len(stack.events())
         stack.apply(template({"Logs": log_group(days=7), "Other": log_group()}))
         new = stack.events()[: len(stack.events()) - before]
@@ -257,8 +231,7 @@ class States(CloudTest):
 
     def test_resources_are_made_after_what_they_need_and_deleted_before_it(self):
         alias = resource("AWS::KMS::Alias", AliasName=f"alias/{unique('key')}", TargetKeyId=reference("ZKey"))
-        stack = Stack()
-        stack.create(template({"Alias": alias, "ZKey": resource("AWS::KMS::Key")}))
+        stack = Stack().made(template({"Alias": alias, "ZKey": resource("AWS::KMS::Key")}))
         stack.delete()
         order = [
             (event["LogicalResourceId"], event["ResourceStatus"])
@@ -280,8 +253,7 @@ class States(CloudTest):
             self.assertEqual(stack.delete(), "DELETE_COMPLETE")
 
     def test_an_update_that_was_left_as_it_failed_is_rolled_back_on_request(self):
-        stack = Stack()
-        stack.create(template({"Logs": log_group(days=7)}))
+        stack = Stack().made(template({"Logs": log_group(days=7)}))
         bad = {**self._bad(), "DependsOn": "Logs"}
         stack.begin(template({"Logs": log_group(days=14), "Bad": bad}), execute={"DisableRollback": True})
         self.assertEqual(stack.settled(), "UPDATE_FAILED")
@@ -292,20 +264,17 @@ class States(CloudTest):
         self.assertEqual(group["retentionInDays"], 7)
 
     def test_a_protected_stack_is_not_deleted(self):
-        stack = Stack()
-        stack.create(template({"Logs": log_group()}))
+        stack = Stack().made(template({"Logs": log_group()}))
         stack.client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
-        code, message = error_code(stack.delete)
-        self.assertEqual(code, "ValidationError")
-        self.assertIn("cannot be deleted while TerminationProtection is enabled", message)
+        protected = "cannot be deleted while TerminationProtection is enabled"
+        self.assert_refused("ValidationError", stack.delete, saying=protected)
 
     def test_a_stack_that_changes_takes_no_other_change(self):
         cluster = unique("cluster")
         stack, body = Stack(), service_template(cluster, self.cloud.built(f"shop/{cluster}", SERVE))
         stack.begin(body, "CREATE")
-        code, message = error_code(stack.change_set, body)
-        self.assertEqual(code, "ValidationError")
-        self.assertEqual(message, f"Stack:{stack.id} is in CREATE_IN_PROGRESS state and can not be updated.")
+        changing = f"Stack:{stack.id} is in CREATE_IN_PROGRESS state and can not be updated."
+        self.assertEqual(error_code(stack.change_set, body), ("ValidationError", changing))
         self.assertEqual(stack.settled(), "CREATE_COMPLETE")
 
     def test_a_stack_can_be_deleted_while_it_is_made(self):
@@ -320,9 +289,7 @@ class States(CloudTest):
 
     def test_every_status_is_published_on_the_bus_with_the_operations_token(self):
         stack = Stack()
-        stack.begin(
-            template({"Logs": log_group()}), "CREATE", execute={"ClientRequestToken": "operation-7"}
-        )
+        stack.begin(template({"Logs": log_group()}), "CREATE", execute={"ClientRequestToken": "operation-7"})
         stack.settled()
 
         def published():
@@ -341,9 +308,7 @@ class States(CloudTest):
             "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
             "client-request-token": "operation-7",
         })
-        self.assertTrue(
-            all(one.get("ClientRequestToken") == "operation-7" for one in stack.events()[:-1])
-        )
+        self.assertTrue(all(one.get("ClientRequestToken") == "operation-7" for one in stack.events()[:-1]))
 
 
 def service_template(cluster, image, breaker=True, **properties):
@@ -385,8 +350,7 @@ class Services(CloudTest):
         return self.ecs.describe_services(cluster=self.cluster, services=["api"])["services"][0]
 
     def test_a_service_is_waited_for_and_drained(self):
-        stack = Stack()
-        self.assertEqual(stack.create(service_template(self.cluster, self._image(SERVE))), "CREATE_COMPLETE")
+        stack = Stack().made(service_template(self.cluster, self._image(SERVE)))
         service = self._service()
         self.assertEqual((service["desiredCount"], service["runningCount"]), (1, 1))
         (deployment,) = service["deployments"]
@@ -477,8 +441,7 @@ class Services(CloudTest):
         self.assertEqual(self._service()["deployments"], deployments)
 
     def test_a_service_changed_behind_the_stacks_back_is_drift(self):
-        stack = Stack()
-        stack.create(service_template(self.cluster, self._image(SERVE), DesiredCount=1))
+        stack = Stack().made(service_template(self.cluster, self._image(SERVE), DesiredCount=1))
         self.assertEqual(stack.drifts()["Service"]["StackResourceDriftStatus"], "IN_SYNC")
         other = self.cloud.register("other", self._image(SERVE))
         self.ecs.update_service(cluster=self.cluster, service="api", taskDefinition=other, desiredCount=2)
@@ -521,14 +484,12 @@ class Permissions(CloudTest):
     def test_who_may_not_pass_the_role_is_refused(self):
         role = service_role([whole("logs:*")])
         stack = Stack(caller([whole("cloudformation:*")]), role)
-        code, message = error_code(stack.change_set, template({"Logs": log_group()}), "CREATE")
-        self.assertEqual(code, "AccessDenied")
-        self.assertIn("is not authorized to perform: iam:PassRole", message)
+        body, denied = template({"Logs": log_group()}), "is not authorized to perform: iam:PassRole"
+        self.assert_refused("AccessDenied", stack.change_set, body, "CREATE", saying=denied)
 
     def test_who_may_not_pass_the_role_neither_updates_nor_deletes_with_it(self):
         role = service_role([whole("logs:*")])
-        stack = Stack(None, role)
-        stack.create(template({"Logs": log_group()}))
+        stack = Stack(None, role).made(template({"Logs": log_group()}))
         client, options = caller([whole("cloudformation:*")]), {"StackName": stack.name, "RoleARN": role}
         body = json.dumps(template({"Logs": log_group(days=14)}))
         self.assertEqual(error_code(client.update_stack, TemplateBody=body, **options)[0], "AccessDenied")
@@ -536,13 +497,12 @@ class Permissions(CloudTest):
 
     def test_a_role_that_does_not_trust_cloudformation_is_refused(self):
         role = self.cloud.role([whole("logs:*")], principal="ec2.amazonaws.com")
-        code, message = error_code(Stack(None, role).change_set, template({"Logs": log_group()}), "CREATE")
-        self.assertEqual((code, message), ("ValidationError", f"Role {role} is invalid or cannot be assumed"))
+        refused = error_code(Stack(None, role).change_set, template({"Logs": log_group()}), "CREATE")
+        self.assertEqual(refused, ("ValidationError", f"Role {role} is invalid or cannot be assumed"))
 
     def test_drift_is_detected_with_the_role_of_the_stack(self):
         role = service_role([whole("logs:*")])
-        stack = Stack(None, role)
-        self.assertEqual(stack.create(template({"Logs": log_group()})), "CREATE_COMPLETE")
+        stack = Stack(None, role).made(template({"Logs": log_group()}))
         stack.client = caller([whole("cloudformation:*")])
         self.assertEqual(stack.drifts()["Logs"]["StackResourceDriftStatus"], "IN_SYNC")
         options = {"StackName": stack.name, "LogicalResourceId": "Logs"}
@@ -550,14 +510,12 @@ class Permissions(CloudTest):
         self.assertEqual(drift["StackResourceDriftStatus"], "IN_SYNC")
 
     def test_who_detects_drift_needs_the_rights_that_come_with_it(self):
-        stack = Stack(None, service_role([whole("logs:*")]))
-        stack.create(template({"Logs": log_group()}))
+        stack = Stack(None, service_role([whole("logs:*")])).made(template({"Logs": log_group()}))
         needed = ("DetectStackDrift", "DetectStackResourceDrift", "BatchDescribeTypeConfigurations")
         for missing in needed:
             held = [f"cloudformation:{one}" for one in needed if one != missing]
-            refused = error_code(caller([whole(held)]).detect_stack_drift, StackName=stack.name)
-            self.assertEqual(refused[0], "AccessDenied")
-            self.assertIn(missing, refused[1])
+            detect = caller([whole(held)]).detect_stack_drift
+            self.assert_refused("AccessDenied", detect, StackName=stack.name, saying=missing)
 
     def test_without_a_role_the_callers_permissions_count(self):
         stack = Stack(caller([whole("cloudformation:*")]))
@@ -594,16 +552,14 @@ class Retention(CloudTest):
                 self.assertEqual(self._exists(name), after_failure)
                 if after_failure:
                     self.logs.delete_log_group(logGroupName=name)
-                stack = Stack()
-                self.assertEqual(stack.create(template({"Logs": kept})), "CREATE_COMPLETE")
+                stack = Stack().made(template({"Logs": kept}))
                 stack.delete()
                 self.assertEqual(self._exists(name), retained != "Delete")
 
     def test_a_retained_log_group_is_adopted_by_its_name(self):
         name = unique("group")
         body = template({"Logs": log_group(name, DeletionPolicy="RetainExceptOnCreate"), "Other": log_group()})
-        stack = Stack()
-        stack.create(body)
+        stack = Stack().made(body)
         stack.delete()
         again = Stack()
         change_set = again.change_set(body, "CREATE", ImportExistingResources=True)
@@ -625,8 +581,7 @@ class Retention(CloudTest):
             "UpdateReplacePolicy": "Retain",
             "Properties": {"Encrypted": True, "FileSystemTags": [{"Key": "Name", "Value": "bottles"}]},
         }
-        stack = Stack()
-        stack.create(template({"Files": files}))
+        stack = Stack().made(template({"Files": files}))
         identifier = stack.physical_ids()["Files"]
         stack.delete()
         efs = self.cloud.client("efs")
@@ -667,8 +622,7 @@ class Retention(CloudTest):
             ToPort=81,
             CidrIp="0.0.0.0/0",
         )
-        stack = Stack()
-        stack.create(template({"Logs": log_group(), "Group": group, "Own": own}))
+        stack = Stack().made(template({"Logs": log_group(), "Group": group, "Own": own}))
         self.assertEqual({one["StackResourceDriftStatus"] for one in stack.drifts().values()}, {"IN_SYNC"})
         names = stack.physical_ids()
         self.logs.put_retention_policy(logGroupName=names["Logs"], retentionInDays=7)
@@ -694,8 +648,7 @@ class Retention(CloudTest):
             TargetType="ip",
             VpcId="vpc-1",
         )
-        stack = Stack()
-        self.assertEqual(stack.create(template({"Target": target})), "CREATE_COMPLETE")
+        stack = Stack().made(template({"Target": target}))
         other = {**target, "Properties": {**target["Properties"], "Port": 81}}
         self.assertEqual(stack.apply(template({"Target": other})), "UPDATE_ROLLBACK_COMPLETE")
         self.assertIn("when a custom-named resource requires replacing", stack.reasons("UPDATE_FAILED")["Target"])
@@ -740,7 +693,7 @@ class Runs(CloudTest):
 
     def test_a_rule_writes_into_a_log_group_that_lets_it(self):
         source, name = unique("shop"), unique("/aws/events/shop")
-        logs = {**log_group(name)}
+        arn = f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{name}"
         writer = resource(
             "AWS::Logs::ResourcePolicy",
             PolicyName=unique("writer"),
@@ -748,19 +701,16 @@ class Runs(CloudTest):
                 "Effect": "Allow",
                 "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
                 "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{name}:*",
+                "Resource": f"{arn}:*",
             })),
         )
-        arn = f"arn:aws:logs:{self.cloud.region}:{self.cloud.account}:log-group:{name}"
         rule = {
             "Type": "AWS::Events::Rule",
             "DependsOn": ["Logs", "Writer"],
             "Properties": {"EventPattern": {"source": [source]}, "Targets": [{"Id": "logs", "Arn": arn}]},
         }
-        self.assertEqual(Stack().create(template({"Logs": logs, "Writer": writer, "Rule": rule})), "CREATE_COMPLETE")
+        Stack().made(template({"Logs": log_group(name), "Writer": writer, "Rule": rule}))
         self.cloud.put_event(source, {"number": 7})
         client = self.cloud.client("logs")
-        (event,) = wait_until(
-            "the event is logged", lambda: client.filter_log_events(logGroupName=name)["events"]
-        )
+        (event,) = wait_until("the event is logged", lambda: client.filter_log_events(logGroupName=name)["events"])
         self.assertEqual(json.loads(event["message"])["detail"], {"number": 7})

@@ -44,10 +44,7 @@ class Tasks(CloudTest):
         raise AssertionError(f"no task said {key}")
 
     def test_a_task_has_the_keys_of_its_role_and_knows_its_region(self):
-        bucket = unique("bucket")
-        self.cloud.client("s3").create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
-        )
+        bucket = self.cloud.bucket()
         role = self.cloud.role([allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*")], _TASKS)
         task = self._run(role)
         self.assertEqual(task["containers"][0]["exitCode"], 0)

@@ -84,7 +84,7 @@ pub(super) fn check_fargate_size(path: &Path, cpu: u32, memory: u32, findings: &
         return;
     };
     // The smallest size has 512 as well, which is not a step of its others.
-    let is_step = memory % step == 0 || (cpu == 256 && memory == 512);
+    let is_step = memory.is_multiple_of(step) || (cpu == 256 && memory == 512);
     if !(least..=most).contains(&memory) || !is_step {
         let expected = if cpu == 256 {
             "512, 1024 or 2048".to_owned()

@@ -33,8 +33,11 @@ pub(super) struct Statement {
     principal: Option<Principal>,
     action: Vec<Value>,
     resource: Option<Vec<Value>>,
-    condition: Option<BTreeMap<Cow<'static, str>, BTreeMap<Cow<'static, str>, Vec<Value>>>>,
+    condition: Option<Conditions>,
 }
+
+/// By operator and key.
+type Conditions = BTreeMap<Cow<'static, str>, BTreeMap<Cow<'static, str>, Vec<Value>>>;
 
 #[derive(Debug, Serialize)]
 pub(super) enum Principal {

@@ -348,7 +348,7 @@ fn load_balancer_arn() -> Value {
     Value::Ref(Singleton::LoadBalancer.as_str().to_owned())
 }
 
-fn certificate(arn: &String) -> Certificate {
+fn certificate(arn: &str) -> Certificate {
     Certificate {
         certificate_arn: Value::written(arn),
     }
@@ -396,7 +396,7 @@ fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadB
     if !others.is_empty() {
         let more = ListenerCertificates {
             listener_arn: Value::Ref(Singleton::HttpsListener.as_str().to_owned()),
-            certificates: others.iter().map(certificate).collect(),
+            certificates: others.iter().map(|arn| certificate(arn)).collect(),
         };
         template.add_one(Singleton::HttpsListenerCertificates, &more);
     }
