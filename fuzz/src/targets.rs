@@ -49,7 +49,7 @@ targets! {
     "notify", notify, ["events/notify"];
 
     // What people and CI write.
-    "stack_file", stack_file, ["stacks"];
+    "stack_file", stack_file, ["stacks", "stacks/examples"];
     "stack_payload", stack_payload, ["shared/stack/tests/fixtures"];
     "schedule", schedule, [];
     "freeze_window", freeze_window, [];

@@ -51,7 +51,9 @@ pub fn render(workspace: &Workspace) -> Result<Templates> {
         ..Context::default()
     };
     let mut files = Vec::new();
-    for path in stack_files(&workspace.path("stacks"))? {
+    let mut paths = stack_files(&workspace.path("stacks"))?;
+    paths.extend(stack_files(&workspace.path("stacks/examples"))?);
+    for path in paths {
         let content = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         let names = environments(&content);
         let mut selections: Vec<Option<&str>> = names.iter().map(|name| Some(&**name)).collect();

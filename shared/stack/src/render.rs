@@ -28,6 +28,7 @@ mod network;
 pub(crate) mod output_names;
 mod outputs;
 pub(crate) mod overrides;
+mod peers;
 mod placement;
 mod role;
 mod roles;
@@ -124,6 +125,7 @@ fn build(
     cluster::render(&named_stack, &mut template);
     capacity::render(&named_stack, &mut template);
     network::render(&named_stack, &mut template);
+    peers::render(&named_stack, &mut template);
     load_balancer::render(&named_stack, &mut template);
     service_discovery::render(&named_stack, &mut template);
     storage::render(&named_stack, &mut template);

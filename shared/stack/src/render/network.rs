@@ -1,7 +1,5 @@
 //! Security groups, and the VPC's flow logs.
 
-mod peers;
-
 use serde::Serialize;
 
 use crate::spec::{IpAddressType, SecurityGroupRule, TrafficType};
@@ -12,8 +10,6 @@ use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::role::Role;
 use super::template::{Properties, Tag, Template, Value, part_of_sub};
-
-pub(super) use peers::dependencies;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -100,7 +96,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    fn of(ip_protocol: &str) -> Self {
+    pub(super) fn of(ip_protocol: &str) -> Self {
         Self {
             ip_protocol: Some(Value::from(ip_protocol)),
             ..Self::default()
@@ -173,7 +169,10 @@ fn is_ipv6(range: &str) -> bool {
 }
 
 /// The ports of a rule; all of them where none is said.
-fn ports(rule: &SecurityGroupRule, default_port: Option<u16>) -> (Option<i32>, Option<i32>) {
+pub(super) fn ports(
+    rule: &SecurityGroupRule,
+    default_port: Option<u16>,
+) -> (Option<i32>, Option<i32>) {
     let said = rule.from_port.or(default_port);
     match rule.ip_protocol.as_str() {
         "-1" => (None, None),
@@ -240,7 +239,6 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
             service_group(named_stack, template, named_service);
         }
     }
-    peers::render(named_stack, template);
     flow_logs(named_stack, template);
 }
 

@@ -17,7 +17,7 @@ use super::metadata;
 use super::mirror;
 use super::named::{NamedService, NamedStack};
 use super::names::{Kind, Singleton};
-use super::network as security_groups;
+use super::peers;
 use super::placement::{
     Constraint, NetworkConfiguration, Share, Strategy, constraints, network, shares, strategies,
 };
@@ -642,7 +642,7 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
     };
     let mut before = load_balancer::dependencies(named_stack, named_service);
     before.extend(storage::dependencies(named_stack, named_service));
-    before.extend(security_groups::dependencies(named_stack, named_service));
+    before.extend(peers::dependencies(named_stack, named_service));
     if service.capacity_provider_strategy.is_some() || spec.is_daemon() {
         before.push(Singleton::ClusterCapacity.as_str().to_owned());
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::spec::SecurityGroupRule;
 
-use super::super::named::{NamedService, NamedStack, group_id};
-use super::super::names::Kind;
-use super::super::template::{Template, Value};
-use super::{Egress, Ingress, Rule, ports};
+use super::named::{NamedService, NamedStack, group_id};
+use super::names::Kind;
+use super::network::{Egress, Ingress, Rule, ports};
+use super::template::{Template, Value};
 
 /// What one service sends to another one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,10 +149,7 @@ fn groups<'a>(named_stack: &NamedStack<'a>, service: &str) -> Vec<(Vec<&'a str>,
 }
 
 /// What must be there before the service's first task calls others.
-pub(in super::super) fn dependencies(
-    named_stack: &NamedStack,
-    named_service: NamedService,
-) -> Vec<String> {
+pub(super) fn dependencies(named_stack: &NamedStack, named_service: NamedService) -> Vec<String> {
     let peers = Peers::of(named_stack);
     let mut ids = Vec::new();
     for (kind, all) in [
