@@ -9,7 +9,9 @@ use clap::Args;
 use longshore_init::questions::{Answers, Question, check, next_question};
 use longshore_init::{File, Parameters, StackFile, from_answers, from_files, named_files};
 use longshore_report::words::counted;
+use serde_json::Value;
 
+use crate::subject::EcsServiceArgument;
 use crate::{stack_file, terminal};
 
 /// `longshore init`.
@@ -19,6 +21,9 @@ pub struct InitArguments {
     /// `aws ecs describe-task-definition` and `describe-services`, one each; without it, questions are asked
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
+    /// A service of ECS, as <cluster>/<service>, which is asked for with your credentials
+    #[arg(long, value_name = "CLUSTER/SERVICE", conflicts_with = "from")]
+    pub from_service: Option<EcsServiceArgument>,
     /// The stack's name, in place of the one that the files say
     #[arg(long)]
     pub name: Option<String>,
@@ -39,8 +44,9 @@ pub struct InitArguments {
     pub force: bool,
 }
 
-/// Makes a stack file. What could not be carried over is printed on standard error.
-pub fn run(arguments: &InitArguments) -> anyhow::Result<String> {
+/// Makes a stack file. What could not be carried over is printed on standard error. `described` are the documents that
+/// ECS has given about the service that was asked for.
+pub fn run(arguments: &InitArguments, described: &[Value]) -> anyhow::Result<String> {
     if let Some(path) = &arguments.output {
         refuse_existing(path, arguments.force)?;
     }
@@ -50,7 +56,9 @@ pub fn run(arguments: &InitArguments) -> anyhow::Result<String> {
         subnet_ids: arguments.subnet.clone(),
         public_subnet_ids: arguments.public_subnet.clone(),
     };
-    let file = if arguments.from.is_empty() {
+    let file = if !described.is_empty() {
+        read_described(described, &parameters)?
+    } else if arguments.from.is_empty() {
         ensure!(
             io::stdin().is_terminal(),
             "nobody can be asked, since standard input is not a terminal: give --from"
@@ -73,6 +81,19 @@ pub fn run(arguments: &InitArguments) -> anyhow::Result<String> {
             ))
         }
     }
+}
+
+/// Makes a stack file from what ECS says of a service.
+fn read_described(described: &[Value], parameters: &Parameters) -> anyhow::Result<StackFile> {
+    let contents: Vec<String> = described.iter().map(Value::to_string).collect();
+    let files: Vec<File<'_>> = contents
+        .iter()
+        .map(|content| File {
+            name: "ECS",
+            content: content.as_bytes(),
+        })
+        .collect();
+    Ok(from_files(&files, "stack", parameters)?)
 }
 
 /// Reads the files, and those that they name, and makes a stack file from them.

@@ -26,6 +26,7 @@ mod run;
 mod schema;
 mod stack_file;
 mod status;
+mod subject;
 mod sync;
 mod sync_offline;
 mod sync_words;
@@ -98,7 +99,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     };
     let command = match command {
         Command::Offline(OfflineCommand::Init(arguments)) => {
-            return Ok(init::run(&arguments)?.into());
+            let described = match &arguments.from_service {
+                None => Vec::new(),
+                Some(service) => {
+                    let aws = longshore_aws::load_configuration_of(region, profile).await;
+                    let described = longshore_aws::described_service(&aws, &service.0).await?;
+                    vec![described.0, described.1]
+                }
+            };
+            return Ok(init::run(&arguments, &described)?.into());
         }
         Command::Offline(OfflineCommand::Render(arguments)) => {
             return Ok(provision::render(&arguments, &settings)?.into());

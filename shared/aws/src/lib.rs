@@ -4,6 +4,7 @@ mod adoption;
 mod clock;
 mod cloudformation;
 mod connect;
+mod described;
 mod destination;
 mod ecs;
 mod endpoint;
@@ -43,6 +44,7 @@ use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use connect::{allowed_hosts, connect};
+pub use described::described_service;
 pub use destination::S3Destination;
 pub use secrets::Secrets;
 
