@@ -77,6 +77,31 @@ fn a_person_deploys_and_sees_what_became_of_it() -> Result<()> {
     let again = run(&scene, &["deploy", name, "--image", &image])?;
     ensure!(String::from_utf8_lossy(&again.stdout).contains("nothing to do"));
 
+    // A task by hand ends as its program does.
+    for (script, status) in [("exit 0", 0), ("exit 3", 3)] {
+        let ran = run(&scene, &["run", name, "--", "/bin/sh", "-c", script])?;
+        ensure!(ran.status.code() == Some(status), "{ran:?}");
+    }
+
+    let from = format!("{}/{}", scene.environment.cluster, scene.service.ecs_name());
+    let subnets = [
+        "--vpc",
+        "vpc-0a1b2c3d",
+        "--subnet",
+        "subnet-0a1b",
+        "--subnet",
+        "subnet-2c3d",
+    ];
+    let made = run(
+        &scene,
+        &[&["init", "--from-service", &from][..], &subnets].concat(),
+    )?;
+    ensure!(made.status.success(), "{made:?}");
+    let made = String::from_utf8_lossy(&made.stdout).into_owned();
+    for expected in ["services:", "image: by-hand/api", "desired_count: 2"] {
+        ensure!(made.contains(expected), "{made}");
+    }
+
     let unknown = run(
         &scene,
         &[
