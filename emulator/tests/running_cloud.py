@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 CLOUD = Path(__file__).parent.parent
-WAIT_SECONDS = 30
+WAIT_SECONDS = 180
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 # An alarm on one error in a minute, as CloudWatch and templates write it.
 ALARM = {

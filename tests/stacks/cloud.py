@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 
 # How long anything here may take; far more than it does.
-PATIENCE = 120
+PATIENCE = 240
 
 
 class NotYet(Exception):

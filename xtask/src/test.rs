@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check and every test, with one table at the end.
 //!
-//! Parts run side by side, as many as the machine has processors, in an order that keeps them busy: while one waits for
-//! a rollout, another compiles. What a part prints is kept together and shown when it ends.
+//! Parts run side by side, one more than the machine has processors, in an order that keeps them busy: while some wait
+//! for rollouts, another compiles. What a part prints is kept together and shown when it ends.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -191,7 +191,7 @@ struct Load(Arc<AtomicBool>);
 impl Load {
     fn begin() -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        for _ in 0..places() {
+        for _ in 0..processors() {
             let is_over = Arc::clone(&is_over);
             std::thread::spawn(move || {
                 while !is_over.load(Ordering::Relaxed) {
@@ -209,8 +209,8 @@ impl Drop for Load {
     }
 }
 
-/// How many parts run side by side.
-fn places() -> usize {
+/// How many processors there are.
+fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -234,7 +234,8 @@ fn side_by_side(
     terminal: &mut Terminal,
     parts: &[Part],
 ) -> Vec<Outcome> {
-    let places = places();
+    // The parts that run services wait for most of their time.
+    let places = processors() + 1;
     let (sender, news) = mpsc::channel();
     let mut waiting = parts.to_vec();
     let mut running: Vec<Running> = Vec::new();
