@@ -481,7 +481,7 @@ impl<'run> Suite<'run> {
         let mut count = Count::default();
         let waiting = Mutex::new(configurations(self.workspace)?);
         let (sender, reports) = mpsc::channel();
-        let workers = places();
+        let workers = processors();
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 let sender = sender.clone();
