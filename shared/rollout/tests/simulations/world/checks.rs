@@ -149,8 +149,8 @@ impl World {
                 && running.ends_with(published.image.digest.as_str())
                 && newest.pushed_at <= published.requested_at
         });
-        // It gave way to what a person asked for since, which waited until the same image was being deployed anyway, and
-        // that failed. Whoever asks for an image hears of its failure and gets nothing else unasked, as where the
+        // It gave way to what a person asked for since, which waited until the same image was being deployed anyway,
+        // and that failed. Whoever asks for an image hears of its failure and gets nothing else unasked, as where the
         // request had a deployment of its own. One that never waited leaves what the policy names in its place.
         let has_joined_failure = skipped.iter().any(|published| {
             is_persons(published)
