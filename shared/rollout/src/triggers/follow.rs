@@ -138,9 +138,7 @@ impl<C: Cloud> Engine<'_, C> {
             WakeUp::ComeAgain => Err(Stop::Call(self.claimed_already())),
             WakeUp::Resume => Box::pin(self.resume_settled(stored)).await,
             WakeUp::News(image) => {
-                let last = record.map_or(0, |record| record.deployment.number);
-                let number = last.saturating_add(1);
-                let request = self.request(repository, wake, image, number);
+                let request = self.request(repository, wake, image, record);
                 let followed = [(self.subscriber.container.clone(), image.clone())].into();
                 Box::pin(self.pursue(stored, &request, &followed)).await
             }
@@ -168,28 +166,51 @@ impl<C: Cloud> Engine<'_, C> {
         self.resume(&written, &shown?).await
     }
 
-    /// What is asked for by a policy's naming an image. Its id is like that of no other deployment of the
-    /// service: `number` is the one that it will have, if nothing else goes out before.
+    /// What is asked for by a policy's naming an image. Its id is like that of no other deployment of the service: a
+    /// revision that is tagged with it would count as the one that is to be rolled out. One event may lead to several
+    /// requests, so the id ends with the number that the deployment will have if nothing else goes out before, and
+    /// with the container where a request for another one waits under that id.
     fn request(
         &self,
         repository: &str,
         wake: Wake<'_>,
         image: &RegistryImage,
-        number: u32,
+        record: Option<&Record>,
     ) -> Request {
         let is = |other: &Image| {
             other.digest == image.digest && other.tag.as_deref() == Some(image.tag.as_str())
         };
-        let (id, at, source) = match wake {
-            Wake::Settled(request) if is(&request.image) => return request.clone(),
+        let has_waited = match wake {
+            Wake::Settled(request) => Some(request).filter(|request| is(&request.image)),
+            Wake::Push(_) | Wake::Look => None,
+        };
+        let (event_id, at, source) = match wake {
             Wake::Push(push) if is(&push.image) => (&push.event_id, push.at, Source::Push),
             // The event named another image, and the one of this image is still to come.
             Wake::Push(push) => (&push.event_id, image.pushed_at, Source::Push),
-            Wake::Settled(request) => (&request.id, image.pushed_at, request.source.clone()),
+            Wake::Settled(request) => {
+                let at = has_waited.map_or(image.pushed_at, |request| request.at);
+                (&request.id, at, request.source.clone())
+            }
             Wake::Look => (&self.worker.id, image.pushed_at, Source::Reconcile),
         };
+        let last = record.map_or(0, |record| record.deployment.number);
+        let number = format!("-{}", last.saturating_add(1));
+        let mut id = match has_waited {
+            // Somebody may ask for it by the id that it had. Once something else went out, that may have this id.
+            Some(request) if request.id.ends_with(&number) => request.id.clone(),
+            _ => format!("{event_id}{number}"),
+        };
+        let container = &self.subscriber.container;
+        let is_taken = record.is_some_and(|record| {
+            let mut waiting = record.waiting.values();
+            waiting.any(|waiting| waiting.container != *container && waiting.request.id == id)
+        });
+        if is_taken {
+            id = format!("{id}-{container}");
+        }
         Request {
-            id: format!("{id}-{number}"),
+            id,
             at,
             sequence: Sequence::of_tag(&image.tag),
             image: Image {
@@ -198,7 +219,8 @@ impl<C: Cloud> Engine<'_, C> {
                 digest: image.digest.clone(),
             },
             source,
-            replaced_requests: Vec::new(),
+            replaced_requests: has_waited
+                .map_or_else(Vec::new, |request| request.replaced_requests.clone()),
         }
     }
 }

@@ -15,6 +15,7 @@ use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
 use longshore_rollout::triggers::hold::{hold, resume};
 use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_rollout::triggers::settled::{Done, stack_settled};
 use longshore_testkit::{
     FakeCloud, digest, noon, observed_stack, push, stack_change, subscriber, worker,
@@ -289,4 +290,41 @@ async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed(
         panic!("{waited:?}");
     };
     assert!(reason.contains("routes/shop/proxy.json"), "{reason}");
+}
+
+#[tokio::test]
+async fn images_of_two_containers_that_one_reconcile_found_while_the_service_was_held_both_go_out()
+{
+    let (cloud, api) = service().await;
+    let held = HoldPayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+        note: None,
+        until: None,
+    };
+    for held in hold(&cloud, &held, &worker("hold", 200)).await.unwrap() {
+        held.unwrap();
+    }
+    // No event reports them.
+    cloud.push_to("shop/api", "v2", digest('2'), noon(210));
+    cloud.push_to("shop/proxy", "p2", digest('b'), noon(210));
+    cloud.set_now(noon(220));
+    let found = reconcile(&cloud, &worker("reconcile", 220)).await.unwrap();
+    assert_eq!(found.failures, Vec::<String>::new());
+    let waiting = cloud.record(&api).unwrap().waiting.clone();
+    assert_ne!(waiting["app"].request.id, waiting["proxy"].request.id);
+
+    let resumed = ResumePayload {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+    };
+    cloud.set_now(noon(230));
+    for resumed in resume(&cloud, &resumed, &worker("resume", 230))
+        .await
+        .unwrap()
+    {
+        resumed.unwrap();
+    }
+    stable(&cloud, &api, 240).await;
+    assert_runs(&cloud, &api, '2', 'b');
 }

@@ -244,6 +244,41 @@ async fn what_waited_goes_out_when_the_stack_is_at_rest_under_its_own_name() {
 }
 
 #[tokio::test]
+async fn what_waited_for_a_stack_is_rolled_out_although_its_push_deployed_another_image_meanwhile()
+{
+    let mut api = subscriber("api");
+    api.image_policy.tags = vec!["stable".to_owned()];
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let push = cloud.push("stable", digest('2'), noon(0));
+    let deploy = async |seconds: i64| {
+        cloud.set_now(noon(seconds));
+        let worker = worker(&format!("deploy-{seconds}"), seconds);
+        let mut results = deploy_push(&cloud, &push, &worker).await.unwrap();
+        results.remove(0).unwrap().outcome
+    };
+    begin(&cloud, "change-1", preserved(None), 5);
+    assert_eq!(deploy(10).await, Outcome::Pending);
+    hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 20)).await;
+
+    // The tag moves, and ECR's event comes once more before `deploy` hears that the stack has settled.
+    cloud.push("stable", digest('3'), noon(30));
+    assert!(matches!(deploy(40).await, Outcome::Started { .. }));
+    let meanwhile = cloud.record(&api).unwrap().deployment.clone();
+    cloud.push("stable", digest('2'), noon(50));
+    let services = look_after(&cloud, 60).await;
+
+    let [Outcome::Started { deployment_id, .. }] = &services[0].waited[..] else {
+        panic!("{services:?}");
+    };
+    assert_ne!(*deployment_id, meanwhile.id);
+    assert_eq!(cloud.running_image(&api), Some(pinned('2')));
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.image.digest,
+        digest('2')
+    );
+}
+
+#[tokio::test]
 async fn apply_push_failing_apply_ends_with_what_was_pushed() {
     let api = subscriber("api");
     let cloud = FakeCloud::with_services(std::slice::from_ref(&api));

@@ -101,14 +101,20 @@ impl World {
                 || is_chosen
                 || has_failed
                 || is_older
-                || self.was_given_up(subscriber, newest, &running),
+                || self.was_given_up(subscriber, newest, &running, history),
             "{} runs {running}, the policy names {newest:?}: {record:#?} {history:#?}",
             subscriber.service
         );
     }
 
     /// Whether it was published that the image does not go out, for good.
-    fn was_given_up(&self, subscriber: &Subscriber, newest: &RegistryImage, running: &str) -> bool {
+    fn was_given_up(
+        &self,
+        subscriber: &Subscriber,
+        newest: &RegistryImage,
+        running: &str,
+        history: &[Deployment],
+    ) -> bool {
         let published = self.cloud.published();
         let skipped: Vec<_> = published
             .iter()
@@ -143,6 +149,20 @@ impl World {
                 && running.ends_with(published.image.digest.as_str())
                 && newest.pushed_at <= published.requested_at
         });
+        // It gave way to what a person asked for since, which waited until the same image was being deployed anyway,
+        // and that failed. Whoever asks for an image hears of its failure and gets nothing else unasked, as where the
+        // request had a deployment of its own. One that never waited leaves what the policy names in its place.
+        let has_joined_failure = skipped.iter().any(|published| {
+            is_persons(published)
+                && published.reason == SkipReason::AlreadyDeploying
+                && published.deployment_id.is_some()
+                && newest.pushed_at <= published.requested_at
+                && history.iter().any(|deployment| {
+                    deployment.image.digest == published.image.digest
+                        && matches!(deployment.state, State::Failed | State::RolledBack)
+                        && deployment.finished_at >= Some(published.requested_at)
+                })
+        });
         // It gave way to what a person asked for, and nothing came of that in the end.
         let is_replaced = skipped.iter().any(|published| {
             is_persons(published)
@@ -164,7 +184,11 @@ impl World {
         let is_skipped = |published: &&DeploymentSkipped| {
             published.image.digest == newest.digest && is_final(published.reason)
         };
-        is_confirmed || is_replaced || is_gone || skipped.iter().any(is_skipped)
+        is_confirmed
+            || has_joined_failure
+            || is_replaced
+            || is_gone
+            || skipped.iter().any(is_skipped)
     }
 
     /// Of each deployment its beginning and its one outcome were published, and of each request that waited what
