@@ -43,7 +43,8 @@ def _auto_scaling_group(action, params, _data, _path):
 def _balancing(action, params, _data, _path):
     if action.startswith("Describe"):
         return None
-    if kind := {"CreateLoadBalancer": "loadbalancer/app", "CreateTargetGroup": "targetgroup"}.get(action):
+    balancer = "loadbalancer/net" if _first(params, "Type") == "network" else "loadbalancer/app"
+    if kind := {"CreateLoadBalancer": balancer, "CreateTargetGroup": "targetgroup"}.get(action):
         return _arn("elasticloadbalancing", f"{kind}/{_first(params, 'Name')}/*")
     named = ["ResourceArns.member.1", "RuleArn", "RulePriorities.member.1.RuleArn", "ListenerArn"]
     return _first(params, *named, "TargetGroupArn", "LoadBalancerArn")

@@ -105,7 +105,8 @@ class Resources(CloudTest):
         self._balancing(vpc, names, outputs)
         self._identity(name, names, boundary)
         self._messaging(name, names, stack)
-        self._record(name, zone, AliasTarget={"DNSName": f"{outputs['LoadBalancer']}.", "EvaluateTargetHealth": True})
+        alias = self._record(name, zone, AliasTarget={"EvaluateTargetHealth": True})["AliasTarget"]
+        self.assertEqual(alias["DNSName"].rstrip("."), outputs["LoadBalancer"])
 
         status = stack.apply(None, parameters=dict.fromkeys(given), TemplateBody=_changed(), Tags=tags)
         self.assertEqual(status, "UPDATE_COMPLETE", stack.reasons("UPDATE_FAILED"))
@@ -398,7 +399,8 @@ class Resources(CloudTest):
     def _record(self, name, zone, **wanted):
         records = self._shown("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone)
         (found,) = [one for one in records if one["Type"] == "A"]
-        self._is_part({"Name": f"\\052.{name}.example.com.", **wanted}, found, "record")
+        self._is_part({"Name": f"www.{name}.example.com.", **wanted}, found, "record")
+        return found
 
     def _updated(self, name, before, names):
         replaced = {one for one in before if before[one] != names.get(one)}
