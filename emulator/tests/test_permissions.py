@@ -187,9 +187,9 @@ class Permissions(CloudTest):
         sqs.create_queue(QueueName=unique("queue"))
         sns.create_topic(Name=unique("topic"))
         named = {"QueueName": unique("queue"), "tags": {"Team": "shop"}}
-        self.assert_refused("AccessDenied", sqs.create_queue, **named, saying="sqs:tagqueue")
+        self.assert_refused("AccessDenied", sqs.create_queue, **named, saying="sqs:TagQueue")
         named = {"Name": unique("topic"), "Tags": [{"Key": "Team", "Value": "shop"}]}
-        self.assert_refused("AuthorizationError", sns.create_topic, **named, saying="SNS:TagResource")
+        self.assert_refused("AuthorizationError", sns.create_topic, **named, saying="sns:TagResource")
 
     def test_records_are_changed_by_their_kinds_where_a_policy_says_so(self):
         route53 = self.cloud.client("route53")

@@ -455,7 +455,7 @@ class Resources(CloudTest):
         self._shows("ec2", "describe_security_groups", "SecurityGroups", default, Filters=of_network)
         files = self._shown("efs", "describe_file_systems", "FileSystems")
         self.assertNotIn(names["Files"], [one["FileSystemId"] for one in files])
-        self.assertNotIn("QueueUrls", self.cloud.client("sqs").list_queues(QueueNamePrefix=name))
+        self._shows("sqs", "list_queues", "QueueUrls", [], QueueNamePrefix=name)
         topics = self._shown("sns", "list_topics", "Topics")
         self.assertNotIn(names["Topic"], [one["TopicArn"] for one in topics])
         roles = self._shown("iam", "list_roles", "Roles", PathPrefix="/longshore/")
