@@ -15,7 +15,7 @@ def file_of(name, service="{PlatformVersion: 1.4.0}", connections="1024"):
         [
             small(name, overrides=overrides).rstrip("\n"),
             "overrides:",
-            "  cluster: {ClusterSettings: [{Name: containerInsights, Value: enhanced}]}",
+            "  cluster: {Configuration: {ExecuteCommandConfiguration: {Logging: NONE}}}",
             "resources:",
             "  AuditLog:",
             "    Type: AWS::Logs::LogGroup",
@@ -43,8 +43,8 @@ class OverridesTest(SmallCase):
         with self.subTest("the service, the container and the cluster have what the overrides say"):
             self.assertEqual(self.stack.service(self.service)["platformVersion"], "1.4.0")
             self.assertEqual(self.controls(), [CONNECTIONS])
-            settings = {one["name"]: one["value"] for one in self.stack.cluster["settings"]}
-            self.assertEqual(settings["containerInsights"], "enhanced")
+            shells = self.stack.cluster["configuration"]["executeCommandConfiguration"]
+            self.assertEqual(shells["logging"], "NONE")
 
         with self.subTest("the further resource is there, tagged, and the further output names it"):
             group = f"/longshore/{self.name}/audit"
