@@ -283,11 +283,11 @@ client("sns").publish(TopicArn=os.environ["FINISHED_TOPIC_ARN"], Message=kind, M
     def test_a_schedule_has_a_size_and_an_environment_of_its_own(self):
         scheduler, found = CLOUD.client("scheduler"), {}
         for name in self.stack.ids("AWS::Scheduler::Schedule"):
-            schedule = scheduler.get_schedule(Name=name.rsplit("|", 1)[-1].rsplit("/", 1)[-1])
-            request = json.loads(schedule["Target"]["Input"])
-            found[schedule["ScheduleExpression"]] = {name.lower(): one for name, one in request["Overrides"].items()}
+            schedule = scheduler.get_schedule(Name=name)
+            found[schedule["ScheduleExpression"]] = json.loads(schedule["Target"]["Input"])
         invoices, cleanup = found["cron(0 2 * * ? *)"], found["rate(1 hour)"]
         self.assertEqual((invoices["cpu"], invoices["memory"]), ("4096", "16384"))
+        self.assertEqual(variables(invoices["containerOverrides"][0]), {"PARALLELISM": "16"})
         self.assertNotIn("cpu", cleanup)
 
     def test_everything_has_the_tag_of_the_stack_and_nothing_drifts(self):
