@@ -1,5 +1,7 @@
 """Auto Scaling groups: what ministack forgets of them, and the calls with which CloudFormation rolls one."""
 
+from xml.sax.saxutils import escape
+
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import autoscaling, ec2
 
@@ -11,20 +13,62 @@ def _group(parameters):
     return autoscaling._asgs.get(autoscaling._p(parameters, "AutoScalingGroupName"))
 
 
+def _launch_template(given):
+    """A launch template with its version, by both its names."""
+    named = (given.get("LaunchTemplateId"), given.get("LaunchTemplateName"))
+    known = ec2._launch_templates.values()
+    found = [one for one in known if one["LaunchTemplateId"] in named or one["LaunchTemplateName"] in named]
+    template = found[0] if found else given
+    return {
+        "LaunchTemplateId": template.get("LaunchTemplateId", ""),
+        "LaunchTemplateName": template.get("LaunchTemplateName", ""),
+        "Version": given.get("Version") or "$Default",
+    }
+
+
+def _nested(parameters, prefix):
+    """The members of a structure, which the query protocol writes one by one: `A.B.member.1.C`."""
+    found = {}
+    for name in parameters:
+        if name.startswith(f"{prefix}."):
+            *way, last = name.removeprefix(f"{prefix}.").split(".")
+            place = found
+            for step in way:
+                place = place.setdefault(step, {})
+            place[last] = autoscaling._p(parameters, name)
+    return found
+
+
+def _shown(structure):
+    """The way back from `_nested`, in an answer."""
+    return "".join(
+        "".join(f"<member>{_shown(one)}</member>" for _, one in sorted(value.items(), key=lambda item: int(item[0])))
+        if name == "member"
+        else f"<{name}>{_shown(value) if isinstance(value, dict) else escape(value)}</{name}>"
+        for name, value in structure.items()
+    )
+
+
+# What AWS answers where the request says nothing of it.
+_DISTRIBUTION = {
+    "OnDemandAllocationStrategy": "prioritized",
+    "OnDemandBaseCapacity": "0",
+    "OnDemandPercentageAboveBaseCapacity": "100",
+    "SpotAllocationStrategy": "lowest-price",
+}
+
+
 def _complete(group, parameters):
-    """The launch template by both its names, and the zones that its subnets are in."""
-    identifier = autoscaling._p(parameters, "LaunchTemplate.LaunchTemplateId")
-    name = autoscaling._p(parameters, "LaunchTemplate.LaunchTemplateName")
-    if identifier or name:
-        named = (identifier, name)
-        known = ec2._launch_templates.values()
-        found = [one for one in known if one["LaunchTemplateId"] in named or one["LaunchTemplateName"] in named]
-        template = found[0] if found else {}
-        group["LaunchTemplate"] = {
-            "LaunchTemplateId": template.get("LaunchTemplateId", identifier),
-            "LaunchTemplateName": template.get("LaunchTemplateName", name),
-            "Version": autoscaling._p(parameters, "LaunchTemplate.Version") or "$Default",
-        }
+    """The launch template by both its names, or the instances that are mixed, and the zones of its subnets."""
+    template, mixed = (_nested(parameters, name) for name in ("LaunchTemplate", "MixedInstancesPolicy"))
+    if template:
+        group["LaunchTemplate"] = _launch_template(template)
+        group.pop("MixedInstancesPolicy", None)
+    if mixed:
+        types = mixed["LaunchTemplate"]
+        types["LaunchTemplateSpecification"] = _launch_template(types["LaunchTemplateSpecification"])
+        mixed["InstancesDistribution"] = {**_DISTRIBUTION, **mixed.get("InstancesDistribution", {})}
+        group.update(MixedInstancesPolicy=mixed, LaunchTemplate={})
     protected = autoscaling._p(parameters, "NewInstancesProtectedFromScaleIn")
     if protected:
         group["NewInstancesProtectedFromScaleIn"] = protected == "true"
@@ -43,6 +87,17 @@ def _and_complete(call, parameters):
         _complete(_group(parameters), parameters)
         container_instances.look_at(_group(parameters))
     return answer
+
+
+@wraps(autoscaling, "_ACTION_MAP", "DescribeAutoScalingGroups")
+def _described(describe, parameters):
+    status, headers, body = describe(parameters)
+    for name, group in autoscaling._asgs.items():
+        if "MixedInstancesPolicy" in group:
+            named = f"<AutoScalingGroupName>{name}</AutoScalingGroupName>"
+            policy = f"<MixedInstancesPolicy>{_shown(group['MixedInstancesPolicy'])}</MixedInstancesPolicy>"
+            body = body.replace(named.encode(), (named + policy).encode())
+    return status, headers, body
 
 
 wraps(autoscaling, "_ACTION_MAP", "CreateAutoScalingGroup")(_and_complete)

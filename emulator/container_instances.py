@@ -45,7 +45,8 @@ def look_at(group):
 
 
 def _tried(identifier, group):
-    data = _launch_data(group.get("LaunchTemplate") or {})
+    mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    data = _launch_data(group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {})
     text = base64.b64decode(data.get("UserData") or "").decode(errors="replace")
     settings = dict(_SETTING.findall(text))
     cluster = settings.get("ECS_CLUSTER", "default")
@@ -119,6 +120,11 @@ def refusal(cluster, request):
     return None if any(_joined(cluster, group["AutoScalingGroupName"])) else _NO_INSTANCES
 
 
+def joined(cluster):
+    """The container instances of a cluster, by their ARNs."""
+    return [one["arn"] for one in _joined(cluster)]
+
+
 def _joined(cluster, group=None):
     for one in list(_instances.values()):
         if one["cluster"] == cluster and group in (None, one["group"]) and not one["refused"]:
@@ -128,4 +134,4 @@ def _joined(cluster, group=None):
 @replaces(ecs, "_ACTION_MAP", "ListContainerInstances")
 def _listed(data):
     cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
-    return ecs.json_response({"containerInstanceArns": [one["arn"] for one in _joined(cluster)]})
+    return ecs.json_response({"containerInstanceArns": joined(cluster)})

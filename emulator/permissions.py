@@ -135,6 +135,8 @@ def _condition_keys(context, service, iam_action, body, parameters):
         for key, parameter in _STACK_KEYS.items():
             if form.get(parameter):
                 found = {**found, key: form[parameter]}
+    if iam_action == "route53:ChangeResourceRecordSets":
+        found = {**found, **resources.keys_of_records(body)}
     own = resources.condition_keys(service, iam_action.split(":", 1)[1], parameters, _parsed(body))
     return {**found, **own}
 
@@ -222,6 +224,22 @@ def _checks_of_containers(_service, headers, body):
             yield "iam:PassRole", role, {"iam:PassedToService": "ecs.amazonaws.com"}
 
 
+# Calls that make something with tags, and the right to give tags that they need besides.
+_TAGGING = {"CreateQueue": "sqs:TagQueue", "CreateTopic": "sns:TagResource"}
+
+
+def _checks_of_messaging(service, headers, body):
+    """Tags given at a creation need the right to give them, on what is made."""
+    form = _form(body)
+    action = headers.get("x-amz-target", "").rsplit(".", 1)[-1] or form.get("Action", "")
+    if action in _TAGGING:
+        named = form.get("Name") or form.get("QueueName") or _parsed(body).get("QueueName")
+        arn = f"arn:aws:{service}:{get_region()}:{get_account_id()}:{named}"
+        keys = iam_actions.request_tag_context(service, f"{service}:{action}", body, form)
+        if keys:
+            yield _TAGGING[action], arn, keys
+
+
 def _denied(service, action, resource, refusal, headers):
     if isinstance(refusal, AuthError):
         return app._credential_failure(service, action, "", refusal, headers)
@@ -248,5 +266,7 @@ async def _checked(service, checks, handler, method, path, headers, body, query_
 
 wraps(app, "SERVICE_HANDLERS", "ecs")(functools.partial(_checked, "ecs", _checks_of_containers))
 wraps(app, "SERVICE_HANDLERS", "events")(functools.partial(_checked, "events", _checks_of_events))
+for _service in ("sns", "sqs"):
+    wraps(app, "SERVICE_HANDLERS", _service)(functools.partial(_checked, _service, _checks_of_messaging))
 for _service in ("ec2", "iam", "scheduler"):
     wraps(app, "SERVICE_HANDLERS", _service)(functools.partial(_checked, _service, _checks_of_roles))

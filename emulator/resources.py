@@ -5,7 +5,7 @@ AWS's service authorization reference; where a call has several, the one that is
 """
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import iam, kms
+from ministack.services import iam, kms, route53
 
 import auto_scaling
 
@@ -43,7 +43,8 @@ def _auto_scaling_group(action, params, _data, _path):
 def _balancing(action, params, _data, _path):
     if action.startswith("Describe"):
         return None
-    if kind := {"CreateLoadBalancer": "loadbalancer/app", "CreateTargetGroup": "targetgroup"}.get(action):
+    balancer = "loadbalancer/net" if _first(params, "Type") == "network" else "loadbalancer/app"
+    if kind := {"CreateLoadBalancer": balancer, "CreateTargetGroup": "targetgroup"}.get(action):
         return _arn("elasticloadbalancing", f"{kind}/{_first(params, 'Name')}/*")
     named = ["ResourceArns.member.1", "RuleArn", "RulePriorities.member.1.RuleArn", "ListenerArn"]
     return _first(params, *named, "TargetGroupArn", "LoadBalancerArn")
@@ -142,6 +143,11 @@ def _metrics(action, params, data, _path):
     return None
 
 
+def _names(action, _params, _data, path):
+    """A change of records is looked at by its own id."""
+    return _arn("route53", f"change/{path.rstrip('/').rsplit('/', 1)[-1]}", "", "") if action == "GetChange" else None
+
+
 def _parameters(action, _params, data, _path):
     names = data.get("Names") if action == "GetParameters" else None
     if not names:
@@ -160,6 +166,13 @@ def _repositories(_action, _params, data, _path):
 def _rules(_action, _params, data, _path):
     named = data.get("Rule")
     return data.get("ResourceARN") or (_arn("events", f"rule/{named}") if named else None)
+
+
+def _topics(action, params, _data, _path):
+    """Subscriptions are not resources of IAM."""
+    if action in ("GetSubscriptionAttributes", "SetSubscriptionAttributes", "Unsubscribe"):
+        return "*"
+    return _first(params, "ResourceArn")
 
 
 def _scaling(action, _params, data, _path):
@@ -181,6 +194,8 @@ _RESOURCES = {
     "kms": _keys,
     "logs": _logs,
     "monitoring": _metrics,
+    "route53": _names,
+    "sns": _topics,
     "ssm": _parameters,
 }
 
@@ -225,6 +240,20 @@ def _kinds_of_events(data):
         values = [str(entry[member]) for entry in entries if entry.get(member)]
         if values:
             keys[key] = values
+    return keys
+
+
+_RECORD_KEYS = (("RecordTypes", "Type", str), ("NormalizedRecordNames", "Name", str.lower), ("Actions", "Action", str))
+
+
+def keys_of_records(body):
+    """The condition keys of a change of records, which has them once, with several values."""
+    root = route53._parse_body(body)
+    changes = [] if root is None else [one for one in root.iter() if one.tag.rsplit("}", 1)[-1] == "Change"]
+    keys = {}
+    for key, member, normal in _RECORD_KEYS:
+        found = [one.text or "" for change in changes for one in change.iter() if one.tag.rsplit("}", 1)[-1] == member]
+        keys[f"route53:ChangeResourceRecordSets{key}"] = sorted({normal(value.rstrip(".")) for value in found})
     return keys
 
 

@@ -220,6 +220,10 @@ def _stop(task, deployment):
     tasks.stop(task, f"Scaling activity initiated by (deployment {deployment['id']})", "ServiceSchedulerInitiated")
 
 
+def _is_daemon(service):
+    return service.get("schedulingStrategy") == "DAEMON"
+
+
 def _start(cluster_name, service, deployment, count):
     request = {
         "cluster": cluster_name,
@@ -242,7 +246,29 @@ def _start(cluster_name, service, deployment, count):
             _add_event(service, f"{message} Reason: {reason}")
         return
     ecs._run_task(request)
+    if _is_daemon(service):
+        _place(cluster_name, service)
     _add_event(service, f"has started {count} tasks: (deployment {deployment['id']}).")
+
+
+def _place(cluster_name, service):
+    """Gives each task of a daemon that is new an instance that has none."""
+    live = [task for task in _tasks_of(service) if task.get("lastStatus") != "STOPPED"]
+    taken = {task.get("_instance") for task in live}
+    free = [arn for arn in container_instances.joined(cluster_name) if arn not in taken]
+    for task, arn in zip([task for task in live if not task.get("_instance")], free):
+        task["_instance"] = task["containerInstanceArn"] = arn
+
+
+def _follow_instances(cluster_name, service, all_tasks):
+    """A daemon has one task on each instance, and its tasks go with their instances."""
+    instances = container_instances.joined(cluster_name)
+    service["desiredCount"] = len(instances)
+    for deployment in service["deployments"]:
+        deployment["desiredCount"] = len(instances) if deployment["status"] == "PRIMARY" else 0
+    for task in all_tasks:
+        if _is_live(task) and task.get("_instance") not in instances:
+            _stop(task, _primary(service))
 
 
 def _balance(cluster_name, service, primary, all_tasks, now):
@@ -304,6 +330,8 @@ def _step(cluster_name, service, all_tasks):
     if primary is None:
         return
     now = time.monotonic()
+    if _is_daemon(service):
+        _follow_instances(cluster_name, service, all_tasks)
     if not primary.get("_announced"):
         primary["_announced"] = True
         service["_failures"] = 0

@@ -4,7 +4,10 @@ the modules named for parts of AWS for what is made how."""
 
 import importlib
 
-_TYPES = ("balancing", "containers", "discovery", "identity", "network", "objects", "observation", "scaling", "storage")
+_TYPES = (
+    "balancing", "containers", "discovery", "identity", "messaging", "network", "objects", "observation", "records",
+    "scaling", "storage",
+)
 
 
 def install():

@@ -42,7 +42,7 @@ class AutoScalingGroup(ResourceType):
         if "NewInstancesProtectedFromScaleIn" in before and "NewInstancesProtectedFromScaleIn" not in after:
             changes["NewInstancesProtectedFromScaleIn"] = False
         rolling = work.update_policy.get("AutoScalingRollingUpdate")
-        if rolling and changed(old, new, "LaunchTemplate", "VPCZoneIdentifier"):
+        if rolling and changed(old, new, "LaunchTemplate", "MixedInstancesPolicy", "VPCZoneIdentifier"):
             self._roll(work, client, name, rolling, changes)
         elif changes:
             client.update_auto_scaling_group(AutoScalingGroupName=name, **changes)
@@ -82,7 +82,10 @@ class AutoScalingGroup(ResourceType):
         work.wait(f"group {physical_id} is not deleted", lambda: self.described(work, physical_id) is None)
 
     def as_written(self, work, physical_id, found, properties):
-        named = ("HealthCheckGracePeriod", "HealthCheckType", "NewInstancesProtectedFromScaleIn", "LaunchTemplate")
+        named = (
+            "HealthCheckGracePeriod", "HealthCheckType", "NewInstancesProtectedFromScaleIn", "LaunchTemplate",
+            "MixedInstancesPolicy",
+        )
         return {
             **chosen(found, *named),
             **{name: str(found[name]) for name in ("MinSize", "MaxSize", "DesiredCapacity")},

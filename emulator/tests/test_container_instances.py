@@ -109,6 +109,32 @@ class Joining(CloudTest):
         )
         self.assertEqual(refused[0], "InvalidParameterException")
 
+    def test_a_daemon_has_one_task_on_each_instance_and_follows_them(self):
+        group = self._group(AGENT, size=0, most=2)
+        definition = self.cloud.register("agent", self.cloud.built(f"shop/{self.cluster}", SERVE), {
+            "requiresCompatibilities": ["EC2"], "networkMode": "bridge",
+        })
+        self.ecs.create_service(
+            cluster=self.cluster,
+            serviceName="agent",
+            taskDefinition=definition,
+            launchType="EC2",
+            schedulingStrategy="DAEMON",
+            deploymentConfiguration={"maximumPercent": 100, "minimumHealthyPercent": 0},
+        )
+
+        def places():
+            arns = self.ecs.list_tasks(cluster=self.cluster, serviceName="agent")["taskArns"]
+            tasks = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"] if arns else []
+            return sorted(one["containerInstanceArn"] for one in tasks if one["lastStatus"] == "RUNNING")
+
+        scaling = self.cloud.client("autoscaling")
+        for size in (2, 1):
+            scaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=size)
+            self.assertEqual(len(self._joined()), size)
+            wait_until(f"a task on each of {size} instances", lambda: places() == sorted(self._joined()))
+        self.assertEqual(self.cloud.service(self.cluster, "agent")["desiredCount"], 1)
+
 
 class Rolling(CloudTest):
     def setUp(self):
@@ -160,3 +186,27 @@ class Rolling(CloudTest):
                 stack = self._stack([one for one in ROLLING if one != missing])
                 stack.apply(self._template("t3.small"))
                 self.assertIn(missing, stack.reasons("UPDATE_FAILED")["Machines"])
+
+    def test_a_group_of_several_types_shows_them_and_is_rolled_when_they_change(self):
+        def mixed(*types):
+            body = self._template("t3.micro")
+            group = body["Resources"]["Machines"]["Properties"]
+            specification = group.pop("LaunchTemplate")
+            overrides = [{"InstanceType": one} for one in types]
+            group["MixedInstancesPolicy"] = {
+                "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 0},
+                "LaunchTemplate": {"LaunchTemplateSpecification": specification, "Overrides": overrides},
+            }
+            return body
+
+        stack = Stack().made(mixed("m7i.large", "m6i.large"))
+        name, before = stack.physical_ids()["Machines"], self._instances(stack)
+        scaling = self.cloud.client("autoscaling")
+        (group,) = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        policy = group["MixedInstancesPolicy"]
+        self.assertEqual(policy["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"], 0)
+        types = [one["InstanceType"] for one in policy["LaunchTemplate"]["Overrides"]]
+        self.assertEqual(types, ["m7i.large", "m6i.large"])
+        self.assertEqual(stack.drifts()["Machines"]["StackResourceDriftStatus"], "IN_SYNC")
+        self.assertEqual(stack.apply(mixed("m7i.large")), "UPDATE_COMPLETE", stack.reasons("UPDATE_FAILED"))
+        self.assertNotEqual(self._instances(stack), before)

@@ -156,6 +156,57 @@ class Permissions(CloudTest):
                 client = self.cloud.limited_client(service, nothing)
                 self.assertEqual(error_code(call, client)[0], code)
 
+    def test_queues_and_topics_are_made_with_a_tag_and_changed_only_with_it_where_a_policy_says_so(self):
+        tagged = {"Null": {"aws:RequestTag/longshore:stack": "false"}}
+        owned = {"Null": {"aws:ResourceTag/longshore:stack": "false"}}
+        statements = [
+            allow(["sqs:CreateQueue", "sqs:TagQueue", "sns:CreateTopic", "sns:TagResource"], Condition=tagged),
+            allow(["sqs:SetQueueAttributes", "sns:SetTopicAttributes", "sns:Subscribe"], Condition=owned),
+        ]
+        sqs, sns = (self.cloud.limited_client(service, statements) for service in ("sqs", "sns"))
+        tag, change = {"longshore:stack": "shop"}, {"Attributes": {"VisibilityTimeout": "60"}}
+        sqs.set_queue_attributes(QueueUrl=sqs.create_queue(QueueName=unique("queue"), tags=tag)["QueueUrl"], **change)
+        denied = {"saying": "is not authorized to perform"}
+        self.assert_refused("AccessDenied", sqs.create_queue, QueueName=unique("queue"), **denied)
+        other, _ = self.cloud.queue()
+        self.assert_refused("AccessDenied", sqs.set_queue_attributes, QueueUrl=other, **change, **denied)
+        change = {"AttributeName": "DisplayName", "AttributeValue": "Shop"}
+        tags = [{"Key": name, "Value": value} for name, value in tag.items()]
+        topic = sns.create_topic(Name=unique("topic"), Tags=tags)["TopicArn"]
+        sns.set_topic_attributes(TopicArn=topic, **change)
+        self.assert_refused("AuthorizationError", sns.create_topic, Name=unique("topic"), **denied)
+        other = self.cloud.client("sns").create_topic(Name=unique("topic"))["TopicArn"]
+        self.assert_refused("AuthorizationError", sns.set_topic_attributes, TopicArn=other, **change, **denied)
+        self.assert_refused("AuthorizationError", sns.tag_resource, ResourceArn=other, Tags=[], **denied)
+
+    def test_tags_of_a_new_queue_or_topic_need_the_right_to_give_them(self):
+        sqs, sns = (
+            self.cloud.limited_client(service, [allow(["sqs:CreateQueue", "sns:CreateTopic"])])
+            for service in ("sqs", "sns")
+        )
+        sqs.create_queue(QueueName=unique("queue"))
+        sns.create_topic(Name=unique("topic"))
+        named = {"QueueName": unique("queue"), "tags": {"Team": "shop"}}
+        self.assert_refused("AccessDenied", sqs.create_queue, **named, saying="sqs:TagQueue")
+        named = {"Name": unique("topic"), "Tags": [{"Key": "Team", "Value": "shop"}]}
+        self.assert_refused("AuthorizationError", sns.create_topic, **named, saying="sns:TagResource")
+
+    def test_records_are_changed_by_their_kinds_where_a_policy_says_so(self):
+        route53 = self.cloud.client("route53")
+        zone = route53.create_hosted_zone(Name="example.com", CallerReference=unique("zone"))["HostedZone"]["Id"]
+        kinds = {"ForAllValues:StringEquals": {"route53:ChangeResourceRecordSetsRecordTypes": ["TXT"]}}
+        narrow = self.cloud.limited_client(
+            "route53", [allow("route53:ChangeResourceRecordSets", Condition=kinds)]
+        )
+
+        def change(kind, value):
+            record = {"Name": "a.example.com", "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
+            changes = [{"Action": "UPSERT", "ResourceRecordSet": record}]
+            return {"HostedZoneId": zone, "ChangeBatch": {"Changes": changes}}
+
+        narrow.change_resource_record_sets(**change("TXT", '"a"'))
+        self.assert_refused("AccessDenied", narrow.change_resource_record_sets, **change("A", "192.0.2.1"))
+
 
 class Roles(CloudTest):
     """Policies that ask who the caller is, or what an event is: for the sessions of a role with tags."""

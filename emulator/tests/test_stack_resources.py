@@ -44,6 +44,11 @@ def _changed():
     properties["Https"]["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] = "503"
     certificate = properties["MoreCertificates"]["Certificates"][0]["CertificateArn"]
     certificate["Fn::Sub"] = certificate["Fn::Sub"].replace("second", "third")
+    properties["Queue"].update(VisibilityTimeout=60, Tags=[{"Key": "Team", "Value": "orders"}])
+    del properties["Queue"]["RedrivePolicy"]
+    properties["Topic"].update(DisplayName="Shop", Tags=[{"Key": "Team", "Value": "orders"}])
+    del properties["Subscription"]["FilterPolicy"]
+    properties["Record"]["AliasTarget"]["EvaluateTargetHealth"] = False
     del body["Resources"]["Dashboard"]
     return json.dumps(body)
 
@@ -84,7 +89,9 @@ class Resources(CloudTest):
         text = policy([allow("*")])
         boundary = self.cloud.client("iam").create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
         given = {"Name": name, "Vpc": vpc, "Subnets": ",".join(subnets), "Image": image}
-        given.update(PolicyArn=boundary, ApiKey=SECRET)
+        zone = self.cloud.client("route53").create_hosted_zone(Name="example.com", CallerReference=name)
+        zone = zone["HostedZone"]["Id"].rsplit("/", 1)[-1]
+        given.update(PolicyArn=boundary, ApiKey=SECRET, Zone=zone)
         stack, tags = Stack(), [{"Key": "longshore:stack", "Value": name}]
         status = stack.create(None, given, TemplateBody=_TEMPLATE, Tags=tags)
         self.assertEqual(status, "CREATE_COMPLETE", stack.reasons("CREATE_FAILED"))
@@ -97,6 +104,9 @@ class Resources(CloudTest):
         self._storage(names)
         self._balancing(vpc, names, outputs)
         self._identity(name, names, boundary)
+        self._messaging(name, names, stack)
+        alias = self._record(name, zone, AliasTarget={"EvaluateTargetHealth": True})["AliasTarget"]
+        self.assertEqual(alias["DNSName"].rstrip("."), outputs["LoadBalancer"])
 
         status = stack.apply(None, parameters=dict.fromkeys(given), TemplateBody=_changed(), Tags=tags)
         self.assertEqual(status, "UPDATE_COMPLETE", stack.reasons("UPDATE_FAILED"))
@@ -104,8 +114,11 @@ class Resources(CloudTest):
         drifts = {name: one["StackResourceDriftStatus"] for name, one in stack.drifts().items()}
         self.assertEqual({name: one for name, one in drifts.items() if one != "IN_SYNC"}, {})
 
+        self._record(name, zone, AliasTarget={"EvaluateTargetHealth": False})
+
         self.assertEqual(stack.delete(), "DELETE_COMPLETE", stack.reasons("DELETE_FAILED"))
         self._deleted(name, vpc, names)
+        self._shows("route53", "list_resource_record_sets", "ResourceRecordSets", [{}, {}], HostedZoneId=zone)
 
     def _containers(self, name, subnets, image, names, outputs):
         container = {
@@ -355,6 +368,40 @@ class Resources(CloudTest):
         self._shows("secretsmanager", "get_secret_value", "SecretString", SECRET, **secret)
         self._shows("secretsmanager", "describe_secret", "KmsKeyId", names["Key"], **secret)
 
+    def _queue(self, url, **wanted):
+        options = {"QueueUrl": url, "AttributeNames": ["All"]}
+        return self._shows("sqs", "get_queue_attributes", "Attributes", wanted, **options)
+
+    def _topic(self, arn, **wanted):
+        self._shows("sns", "get_topic_attributes", "Attributes", wanted, TopicArn=arn)
+
+    def _teams(self, names):
+        """The tag `Team` of the queue and of the topic."""
+        tags = self._shown("sqs", "list_queue_tags", "Tags", QueueUrl=names["Queue"])
+        listed = self._shown("sns", "list_tags_for_resource", "Tags", ResourceArn=names["Topic"])
+        return tags["Team"], next(tag["Value"] for tag in listed if tag["Key"] == "Team")
+
+    def _messaging(self, name, names, stack):
+        dead = self._queue(names["DeadLetters"], MessageRetentionPeriod="1209600", SqsManagedSseEnabled="true")
+        queue = self._queue(names["Queue"], VisibilityTimeout="900")
+        redrive = {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
+        self.assertEqual(json.loads(queue["RedrivePolicy"]), redrive)
+        self._topic(names["Topic"], KmsMasterKeyId="alias/aws/sns")
+        self.assertEqual(self._teams(names), ("shop", "shop"))
+        tags = self._shown("sqs", "list_queue_tags", "Tags", QueueUrl=names["Queue"])
+        self.assertEqual((tags["longshore:stack"], tags["aws:cloudformation:stack-name"]), (name, stack.name))
+        sns = self.cloud.client("sns")
+        for kind in ("receipts", "invoices"):
+            attributes = {"kind": {"DataType": "String", "StringValue": kind}}
+            sns.publish(TopicArn=names["Topic"], Message=kind, MessageAttributes=attributes)
+        self.assertEqual([one["Body"] for one in self.cloud.receive(names["Queue"])], ["invoices"])
+
+    def _record(self, name, zone, **wanted):
+        records = self._shown("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone)
+        (found,) = [one for one in records if one["Type"] == "A"]
+        self._is_part({"Name": f"www.{name}.example.com.", **wanted}, found, "record")
+        return found
+
     def _updated(self, name, before, names):
         replaced = {one for one in before if before[one] != names.get(one)}
         self.assertEqual(replaced, {"Task", "In", "Dashboard"}, "what was replaced")
@@ -388,6 +435,11 @@ class Resources(CloudTest):
         self._shows("iam", "list_role_policies", "PolicyNames", [], RoleName=names["Role"])
         records = {"DnsRecords": [{"Type": "A", "TTL": 60}], "RoutingPolicy": "MULTIVALUE"}
         self._shows("servicediscovery", "get_service", "Service", {"DnsConfig": records}, Id=names["Discovery"])
+        self.assertNotIn("RedrivePolicy", self._queue(names["Queue"], VisibilityTimeout="60"))
+        self._topic(names["Topic"], DisplayName="Shop")
+        self.assertEqual(self._teams(names), ("orders", "orders"))
+        unfiltered, arn = {"RawMessageDelivery": "true", "FilterPolicy": "{}"}, names["Subscription"]
+        self._shows("sns", "get_subscription_attributes", "Attributes", unfiltered, SubscriptionArn=arn)
         self._alarm(names, Threshold=90.0)
         self._shows("cloudwatch", "list_dashboards", "DashboardEntries", [], DashboardNamePrefix=name)
 
@@ -403,6 +455,9 @@ class Resources(CloudTest):
         self._shows("ec2", "describe_security_groups", "SecurityGroups", default, Filters=of_network)
         files = self._shown("efs", "describe_file_systems", "FileSystems")
         self.assertNotIn(names["Files"], [one["FileSystemId"] for one in files])
+        self._shows("sqs", "list_queues", "QueueUrls", [], QueueNamePrefix=name)
+        topics = self._shown("sns", "list_topics", "Topics")
+        self.assertNotIn(names["Topic"], [one["TopicArn"] for one in topics])
         roles = self._shown("iam", "list_roles", "Roles", PathPrefix="/longshore/")
         self.assertNotIn(names["Role"], [one["RoleName"] for one in roles])
 

@@ -137,6 +137,19 @@ class Network:
         )
         return group
 
+    def listener(self, name):
+        """The listener of a load balancer that exists, which answers 404 until somebody adds rules to it."""
+        balancing = CLOUD.client("elbv2")
+        balancer = balancing.create_load_balancer(
+            Name=name, Subnets=self.private, SecurityGroups=[self.load_balancer_group]
+        )["LoadBalancers"][0]["LoadBalancerArn"]
+        return balancing.create_listener(
+            LoadBalancerArn=balancer,
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+        )["Listeners"][0]["ListenerArn"]
+
 
 _lock = threading.Lock()
 _network = None

@@ -25,7 +25,7 @@ def _holds(condition, context):
 def _matches_key(operator, wanted, given, context):
     if operator == "Null":
         return (given is None) == (wanted == "true")
-    wanted = [_VARIABLE.sub(lambda found: context.get(found[1], found[2]), text) for text in _list(wanted)]
+    wanted = [_VARIABLE.sub(lambda found: context.get(found[1], found[2] or ""), text) for text in _list(wanted)]
     if operator == "ForAllValues:StringEquals":
         return given is None or _matches(wanted, given)
     if operator == "ForAnyValue:StringNotEquals":
@@ -37,8 +37,8 @@ def _matches_key(operator, wanted, given, context):
     return given is not None and _matches(wanted, given)
 
 
-# A variable of a policy, with what stands for it where there is none: ${aws:PrincipalTag/team, 'none'}.
-_VARIABLE = re.compile(r"\$\{([^},]+), '([^']*)'\}")
+# A variable of a policy, which may say what stands for it where there is none: ${aws:PrincipalTag/team, 'none'}.
+_VARIABLE = re.compile(r"\$\{([^},]+)(?:, '([^']*)')?\}")
 
 
 class Role:

@@ -14,6 +14,9 @@ UNTAGGED = {
     "AWS::EFS::MountTarget",
     "AWS::IAM::InstanceProfile",
     "AWS::KMS::Alias",
+    "AWS::Route53::RecordSet",
+    "AWS::SNS::Subscription",
+    "AWS::SQS::QueuePolicy",
     "AWS::Scheduler::Schedule",
 }
 
@@ -342,6 +345,8 @@ _TAGS = {
         CLOUD.client("s3").get_bucket_tagging(Bucket=name)["TagSet"]
     ),
     "AWS::Logs::LogGroup": _log_group_tags,
+    "AWS::SNS::Topic": lambda arn: pairs(CLOUD.client("sns").list_tags_for_resource(ResourceArn=arn)["Tags"]),
+    "AWS::SQS::Queue": lambda url: CLOUD.client("sqs").list_queue_tags(QueueUrl=url)["Tags"],
     "AWS::ServiceDiscovery::PrivateDnsNamespace": _discovery_tags,
     "AWS::ServiceDiscovery::Service": _discovery_tags,
 }

@@ -54,6 +54,7 @@ module "longshore" {
   stack_role_arns  = var.task_role_arns
   cluster_names    = var.cluster_names
   repository_names = var.repository_names
+  bucket_names     = var.bucket_names
 
   slack_webhook_secret_name = aws_secretsmanager_secret.slack_webhook.name
 

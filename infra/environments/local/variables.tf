@@ -74,6 +74,12 @@ variable "repository_names" {
   default     = ["*"]
 }
 
+variable "bucket_names" {
+  description = "Names of the buckets that stacks may have besides those of mirrors. The default are those of the stack files of examples."
+  type        = list(string)
+  default     = ["crawler-pages-*", "django-uploads-*", "nightly-batch-reports-*"]
+}
+
 variable "prefix" {
   description = "First part of all names."
   type        = string

@@ -51,6 +51,8 @@ variables {
   package_directory         = "tests/packages"
   slack_webhook_secret_name = "longshore/slack-webhook"
   task_role_arns            = ["arn:aws:iam::111122223333:role/shop-task"]
+  # Records are changed only in zones that are named.
+  hosted_zone_ids = ["Z0123456789ABCDEFGHIJ"]
 }
 
 run "every_document_is_known_in_the_plan" {
