@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check and every test, with one table at the end.
 //!
-//! Parts run side by side, one more than the machine has processors, in an order that keeps them busy: while some wait
-//! for rollouts, another compiles. What a part prints is kept together and shown when it ends.
+//! Parts run side by side, as many as the machine has processors, in an order that keeps them busy: while one waits for
+//! a rollout, another compiles. What a part prints is kept together and shown when it ends.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -234,8 +234,7 @@ fn side_by_side(
     terminal: &mut Terminal,
     parts: &[Part],
 ) -> Vec<Outcome> {
-    // The parts that run services wait for most of their time.
-    let places = processors() + 1;
+    let places = processors();
     let (sender, news) = mpsc::channel();
     let mut waiting = parts.to_vec();
     let mut running: Vec<Running> = Vec::new();
