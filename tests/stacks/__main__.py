@@ -39,7 +39,10 @@ def run(case, tests):
 def leftovers():
     """What must not be left when all is done, with what is left of it."""
     for function in CLOUD.dead_letter_queues:
-        yield f"no dead letters of {function}", CLOUD.dead_letters(function)
+        letters = CLOUD.dead_letters(function)
+        # At 3:00 UTC the schedule of homebrew-bottles-sync wakes `sync`, which does not find Homebrew's servers here.
+        left = [one for one in letters if not ("schedule_arn" in one and "formulae.brew.sh" in one)]
+        yield f"no dead letters of {function}", left
     cloudformation = CLOUD.client("cloudformation")
     stacks = [
         stack["StackName"]

@@ -32,7 +32,11 @@ def take_dead_letter(function, *words):
         )
         for message in answer.get("Messages", []):
             if all(word in json.dumps(message) for word in words):
-                queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                try:
+                    queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                except queue.exceptions.ReceiptHandleIsInvalid as error:
+                    # Another test has looked at it meanwhile.
+                    raise NotYet(error) from error
                 return
         raise NotYet(f"{len(answer.get('Messages', []))} others")
 
