@@ -24,6 +24,8 @@ _ARNS = {
     "AWS::KMS::Key": "arn:aws:kms:eu-west-1:111122223333:key/1",
     "AWS::Logs::LogGroup": "arn:aws:logs:eu-west-1:111122223333:log-group:/ecs/stack:*",
     "AWS::S3::Bucket": "arn:aws:s3:::bucket",
+    "AWS::SNS::Topic": "arn:aws:sns:eu-west-1:111122223333:stack-topic",
+    "AWS::SQS::Queue": "arn:aws:sqs:eu-west-1:111122223333:stack-queue",
     "AWS::SecretsManager::Secret": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:stack/service/name-123456",
 }
 
