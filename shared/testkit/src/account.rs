@@ -1,6 +1,6 @@
 //! What an account holds; the files that are named after parts of it say how they behave.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
@@ -15,8 +15,8 @@ use longshore_rollout::ports::{
     TaskRequest, TaskState,
 };
 
+use crate::calls::{Called, Calls};
 use crate::documents::Objects;
-use crate::faults::Fault;
 
 #[derive(Debug, Default)]
 pub(crate) struct Account {
@@ -34,17 +34,19 @@ pub(crate) struct Account {
     pub(crate) schedules: BTreeMap<String, ScheduledTask>,
     pub(crate) logs: BTreeMap<(String, String), Vec<LogLine>>,
     pub(crate) published: Vec<LongshoreEvent>,
-    pub(crate) calls: Vec<String>,
+    pub(crate) calls: Calls,
     /// What UpdateService was asked for: the service, the task definition, and the deployment that it led to.
     pub(crate) updates: Vec<(String, String, String)>,
-    pub(crate) faults: BTreeMap<usize, Fault>,
-    pub(crate) faults_of_operations: BTreeMap<String, Fault>,
-    pub(crate) delays: VecDeque<u8>,
-    pub(crate) dead: bool,
     pub(crate) provisioning: Provisioning,
     pub(crate) deployments: u64,
     pub(crate) accounts: Vec<KeptAccount>,
     pub(crate) keeps_no_accounts: bool,
+}
+
+impl Called for Account {
+    fn calls(&mut self) -> &mut Calls {
+        &mut self.calls
+    }
 }
 
 /// What ECS keeps of one service deployment.

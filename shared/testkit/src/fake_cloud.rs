@@ -13,13 +13,14 @@ use longshore_rollout::ports::{
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::stack_record::StackRecord;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::CallError;
 use serde_json::json;
 
 use crate::account::{Account, KeptAccount};
 use crate::builders::{noon, task_definition_document};
+use crate::calls::call;
 use crate::documents::Objects;
-use crate::faults::{Fault, error};
+use crate::faults::Fault;
 
 /// An account with ECR, ECS, a state bucket and a bus, in memory.
 ///
@@ -129,45 +130,37 @@ impl FakeCloud {
     /// How many turns the next calls wait for others before they have their effect, one after the
     /// other; after these, one turn each.
     pub fn set_delays(&self, delays: &[u8]) {
-        self.inner.borrow_mut().delays = delays.iter().copied().collect();
+        self.inner.borrow_mut().calls.set_delays(delays);
     }
 
     /// Makes the call of this number, counted from the next one as 0, go wrong.
     pub fn inject(&self, call: usize, fault: Fault) {
-        let mut account = self.inner.borrow_mut();
-        let number = account.calls.len() + call;
-        account.faults.insert(number, fault);
+        self.inner.borrow_mut().calls.inject(call, fault);
     }
 
     /// Makes the next call of this operation, named as [`Self::calls`] names it, go wrong.
     pub fn inject_at(&self, operation: &str, fault: Fault) {
-        self.inner
-            .borrow_mut()
-            .faults_of_operations
-            .insert(operation.to_owned(), fault);
+        self.inner.borrow_mut().calls.inject_at(operation, fault);
     }
 
     /// A new process takes over after the last one died; nothing goes wrong any more.
     pub fn recover(&self) {
-        let mut account = self.inner.borrow_mut();
-        account.dead = false;
-        account.faults.clear();
-        account.faults_of_operations.clear();
+        self.inner.borrow_mut().calls.recover();
     }
 
     /// Whether the process has died.
     pub fn is_dead(&self) -> bool {
-        self.inner.borrow().dead
+        self.inner.borrow().calls.is_dead()
     }
 
     /// Forgets the calls made so far.
     pub fn forget_calls(&self) {
-        self.inner.borrow_mut().calls.clear();
+        self.inner.borrow_mut().calls.forget();
     }
 
     /// The calls made so far, by the names of the AWS operations that they stand for.
     pub fn calls(&self) -> Vec<String> {
-        self.inner.borrow().calls.clone()
+        self.inner.borrow().calls.made().to_vec()
     }
 
     /// The events published so far.
@@ -488,32 +481,7 @@ impl FakeCloud {
         operation: &str,
         effect: impl FnOnce(&mut Account) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let mut account = self.inner.borrow_mut();
-        let number = account.calls.len();
-        account.calls.push(operation.to_owned());
-        let fault = match account.faults_of_operations.remove(operation) {
-            Some(fault) => Some(fault),
-            None => account.faults.get(&number).copied(),
-        };
-        if fault == Some(Fault::Dies) {
-            account.dead = true;
-        }
-        if account.dead {
-            return Err(error(operation, ErrorClass::Transient));
-        }
-        match fault {
-            None | Some(Fault::Dies) => effect(&mut account),
-            Some(Fault::Fails(class)) => Err(error(operation, class)),
-            Some(Fault::AnswerLost) => {
-                effect(&mut account)?;
-                Err(error(operation, ErrorClass::Transient))
-            }
-            Some(Fault::DiesAfter) => {
-                let answer = effect(&mut account);
-                account.dead = true;
-                answer
-            }
-        }
+        call(&mut *self.inner.borrow_mut(), operation, effect)
     }
 }
 

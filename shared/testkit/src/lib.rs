@@ -4,6 +4,7 @@ mod account;
 mod adopting;
 mod any_event;
 mod builders;
+mod calls;
 mod corpus;
 mod documents;
 mod fake_cloud;

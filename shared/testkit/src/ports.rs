@@ -14,6 +14,7 @@ use longshore_state::{
 use serde_json::Value;
 
 use crate::builders::noon;
+use crate::calls::give_way;
 use crate::documents::operation;
 use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
@@ -22,16 +23,8 @@ impl FakeCloud {
     /// Lets others run first, as often as a test has said, so that what runs side by side really
     /// interleaves.
     pub(crate) async fn give_way(&self) {
-        let mut turns = self.inner.borrow_mut().delays.pop_front().unwrap_or(1);
-        std::future::poll_fn(|context| {
-            if turns == 0 {
-                return std::task::Poll::Ready(());
-            }
-            turns -= 1;
-            context.waker().wake_by_ref();
-            std::task::Poll::Pending
-        })
-        .await;
+        let turns = self.inner.borrow_mut().calls.next_delay();
+        give_way(turns).await;
     }
 }
 

@@ -234,7 +234,7 @@ impl Transferrer for FakeMirror {
         let mut left = Vec::new();
         while let Some(item) = items.next() {
             let is_late = deadline.is_some_and(|deadline| self.time() + seconds > deadline);
-            if is_late || self.world.borrow().dead {
+            if is_late || self.world.borrow().calls.is_dead() {
                 left.push(item);
                 left.extend(items);
                 break;

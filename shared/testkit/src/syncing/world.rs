@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_bottles::ports::ObservedFileSystem;
@@ -10,7 +10,8 @@ use longshore_events::transfer::Sha256;
 use longshore_state::{CallError, ErrorClass};
 
 use crate::builders::noon;
-use crate::faults::{Fault, error};
+use crate::calls::{Called, Calls, call, give_way};
+use crate::faults::Fault;
 
 pub const MIRROR_STACK: &str = "bottles";
 
@@ -51,11 +52,7 @@ pub(crate) struct World {
     pub(crate) raised_at: Option<DateTime<Utc>>,
     pub(crate) seconds_per_file: i64,
     pub(crate) published: Vec<LongshoreEvent>,
-    pub(crate) calls: Vec<String>,
-    pub(crate) faults: BTreeMap<usize, Fault>,
-    pub(crate) faults_of_operations: BTreeMap<String, Fault>,
-    pub(crate) delays: VecDeque<u8>,
-    pub(crate) dead: bool,
+    pub(crate) calls: Calls,
 }
 
 /// An object of the mirror's bucket. Bottles have a size and no body.
@@ -143,11 +140,7 @@ impl FakeMirror {
                 raised_at: None,
                 seconds_per_file: 0,
                 published: Vec::new(),
-                calls: Vec::new(),
-                faults: BTreeMap::new(),
-                faults_of_operations: BTreeMap::new(),
-                delays: VecDeque::new(),
-                dead: false,
+                calls: Calls::default(),
             }),
         }
     }
@@ -291,7 +284,7 @@ impl FakeMirror {
         world.downloads.clear();
         world.written.clear();
         world.deleted.clear();
-        world.calls.clear();
+        world.calls.forget();
     }
 
     /// The events published so far.
@@ -309,36 +302,28 @@ impl FakeMirror {
 
     /// Makes the call of this number, counted from the next one as 0, go wrong.
     pub fn inject(&self, call: usize, fault: Fault) {
-        let mut world = self.world.borrow_mut();
-        let number = world.calls.len() + call;
-        world.faults.insert(number, fault);
+        self.world.borrow_mut().calls.inject(call, fault);
     }
 
     /// Makes the next call of this operation, named as [`Self::calls`] names it, go wrong.
     pub fn inject_at(&self, operation: &str, fault: Fault) {
-        self.world
-            .borrow_mut()
-            .faults_of_operations
-            .insert(operation.to_owned(), fault);
+        self.world.borrow_mut().calls.inject_at(operation, fault);
     }
 
     /// A new process takes over after the last one died; nothing goes wrong any more.
     pub fn recover(&self) {
-        let mut world = self.world.borrow_mut();
-        world.dead = false;
-        world.faults.clear();
-        world.faults_of_operations.clear();
+        self.world.borrow_mut().calls.recover();
     }
 
     /// How many turns the next calls wait for others before they have their effect, one after the
     /// other; after these, one turn each.
     pub fn set_delays(&self, delays: &[u8]) {
-        self.world.borrow_mut().delays = delays.iter().copied().collect();
+        self.world.borrow_mut().calls.set_delays(delays);
     }
 
     /// The calls made so far, by the names of the operations that they stand for.
     pub fn calls(&self) -> Vec<String> {
-        self.world.borrow().calls.clone()
+        self.world.borrow().calls.made().to_vec()
     }
 
     /// Counts a call and lets it go wrong where a test wants that.
@@ -348,46 +333,19 @@ impl FakeMirror {
         effect: impl FnOnce(&mut World) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
         self.wait().await;
-        let mut world = self.world.borrow_mut();
-        let number = world.calls.len();
-        world.calls.push(operation.to_owned());
-        let fault = match world.faults_of_operations.remove(operation) {
-            Some(fault) => Some(fault),
-            None => world.faults.get(&number).copied(),
-        };
-        if fault == Some(Fault::Dies) {
-            world.dead = true;
-        }
-        if world.dead {
-            return Err(error(operation, ErrorClass::Transient));
-        }
-        match fault {
-            None | Some(Fault::Dies) => effect(&mut world),
-            Some(Fault::Fails(class)) => Err(error(operation, class)),
-            Some(Fault::AnswerLost) => {
-                effect(&mut world)?;
-                Err(error(operation, ErrorClass::Transient))
-            }
-            Some(Fault::DiesAfter) => {
-                let answer = effect(&mut world);
-                world.dead = true;
-                answer
-            }
-        }
+        call(&mut *self.world.borrow_mut(), operation, effect)
     }
 
     /// Lets others have their turns.
     pub(crate) async fn wait(&self) {
-        let mut turns = self.world.borrow_mut().delays.pop_front().unwrap_or(1);
-        std::future::poll_fn(|context| {
-            if turns == 0 {
-                return std::task::Poll::Ready(());
-            }
-            turns -= 1;
-            context.waker().wake_by_ref();
-            std::task::Poll::Pending
-        })
-        .await;
+        let turns = self.world.borrow_mut().calls.next_delay();
+        give_way(turns).await;
+    }
+}
+
+impl Called for World {
+    fn calls(&mut self) -> &mut Calls {
+        &mut self.calls
     }
 }
 
