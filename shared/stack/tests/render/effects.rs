@@ -15,7 +15,7 @@ fn is_expectation(name: &str) -> bool {
     name.starts_with("expected_")
 }
 
-/// Keys of the network, most of which exclude others of the document. `tests/network.rs` holds what they become.
+/// Keys of the network, most of which exclude others of the document. `tests/keys/network.rs` holds what they become.
 const OF_THE_NETWORK: [&str; 45] = [
     "app_protocol",
     "authenticate",

@@ -9,18 +9,7 @@ use longshore_stack::read::{Selection, environments, read};
 use longshore_stack::render::{Context, render};
 use longshore_stack::spec::{Scheme, Service, Stack};
 
-fn parameters() -> Parameters {
-    let subnets = |numbers: [u32; 2]| {
-        let ids = numbers.map(|number| format!("subnet-0a1b2c3d4e5f6000{number}"));
-        ids.to_vec()
-    };
-    Parameters {
-        name: None,
-        vpc_id: Some("vpc-0a1b2c3d4e5f60000".to_owned()),
-        subnet_ids: subnets([1, 2]),
-        public_subnet_ids: subnets([5, 6]),
-    }
-}
+use crate::support::parameters;
 
 fn input(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/inputs");
@@ -186,7 +175,7 @@ fn a_worker_service_says_what_becomes_of_its_queue_and_hides_its_password() {
         Some("mailer/mailer/SMTP_PASSWORD")
     );
     assert_eq!(variable(service, "SMTP_HOST"), Some("smtp.example.com"));
-    assert_noted(&file, "subscribe", "no queues");
+    assert_noted(&file, "subscribe", "`queues` of the stack");
     assert_noted(&file, "count.queue_delay", "custom_metrics");
     assert_noted(&file, "variables.SMTP_PASSWORD", "create-secret");
 }

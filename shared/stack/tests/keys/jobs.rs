@@ -2,9 +2,10 @@
 
 use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::cost::estimate;
-use longshore_stack::read::{Reading, Selection, read};
-use longshore_stack::render::{Context, render};
+use longshore_stack::read::Reading;
 use serde_json::{Value, json};
+
+use crate::support::{read_text, template_of};
 
 fn shop(schedule: &str) -> Result<Reading, Vec<Problem>> {
     let text = format!(
@@ -13,15 +14,12 @@ fn shop(schedule: &str) -> Result<Reading, Vec<Problem>> {
          {{image: \"shop/proxy:v1\", memory: 256}}}}\n    schedules:\n      nightly: {{schedule_expression: \"rate(1 \
          day)\", {schedule}}}\n"
     );
-    read(text.as_bytes(), &Selection::Environment(None))
+    read_text(&text)
 }
 
-#[cfg(test)]
 fn target(schedule: &str) -> Value {
     let reading = shop(schedule).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let template: Value =
-        serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap();
-    template["Resources"]["ScheduleApiNightly"]["Properties"]["Target"].clone()
+    template_of(&reading)["Resources"]["ScheduleApiNightly"]["Properties"]["Target"].clone()
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::check::{Installation, check_installation};
-use longshore_stack::read::{Selection, read};
-use longshore_stack::render::{Context, render};
 use serde_json::{Value, json};
+
+use crate::support::{accepted, read_text, template};
 
 const SHOP: &str = r#"
 name: shop
@@ -17,7 +17,6 @@ services:
 "#;
 
 /// As Longshore's Terraform writes it, with a boundary that is shorter.
-#[cfg(test)]
 fn limits() -> Value {
     json!({
         "account_id": "111122223333",
@@ -48,22 +47,17 @@ fn limits() -> Value {
     })
 }
 
-#[cfg(test)]
 fn problems_with(limits: &Value, rest: &str) -> Vec<Problem> {
-    let text = format!("{SHOP}{rest}\n");
-    let reading = read(text.as_bytes(), &Selection::Environment(None))
-        .unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let reading = accepted(&format!("{SHOP}{rest}\n"));
     let installation = Installation::parse(limits.to_string().as_bytes()).unwrap();
     reading.locate(check_installation(&reading.stack, &installation))
 }
 
-#[cfg(test)]
 fn problems(rest: &str) -> Vec<Problem> {
     problems_with(&limits(), rest)
 }
 
 /// The problem with these actions on these resources, if there is one.
-#[cfg(test)]
 fn problem_of(action: &str, resource: &str) -> Option<Problem> {
     let statement = format!(
         "    task_role_statements:\n      - actions: [\"{action}\"]\n        resources: [\"{resource}\"]"
@@ -212,6 +206,9 @@ fn names_that_the_installation_does_not_have_are_refused_with_their_variables() 
         (problems[0].path.as_str(), problems[0].line),
         ("name", Some(2))
     );
+    let problems = problems_with(&limits, "cluster: {existing: shared}");
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].path, "cluster.existing");
 }
 
 #[test]
@@ -235,10 +232,8 @@ fn roles_of_stacks_and_aws_own_images_are_always_allowed() {
     assert_eq!(problems(rest), []);
 }
 
-#[cfg(test)]
 fn refusals(statement: &str) -> Vec<Problem> {
-    let text = format!("{SHOP}    task_role_statements: [{statement}]\n");
-    read(text.as_bytes(), &Selection::Environment(None)).unwrap_err()
+    read_text(&format!("{SHOP}    task_role_statements: [{statement}]\n")).unwrap_err()
 }
 
 #[test]
@@ -247,9 +242,7 @@ fn conditions_of_statements_are_in_the_role_as_they_are_written() {
         "{SHOP}    task_role_statements:\n      - effect: Deny\n        actions: [\"s3:PutObject\"]\n        \
          resources: [\"*\"]\n        conditions:\n          StringNotEquals: {{aws:RequestedRegion: [\"${{AWS::Region}}\"]}}\n"
     );
-    let reading = read(text.as_bytes(), &Selection::Environment(None)).unwrap();
-    let template: Value =
-        serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap();
+    let template = template(&text);
     let role = &template["Resources"]["TaskRoleApi"]["Properties"];
     assert_eq!(
         role["Policies"][0]["PolicyDocument"]["Statement"],

@@ -1,33 +1,12 @@
 //! The examples of queues and jobs in `stacks/examples`: what they are there to show holds in their templates.
 
-use std::fs;
-use std::path::PathBuf;
-
-use longshore_stack::read::{Selection, read};
-use longshore_stack::render::{Context, render};
 use serde_json::{Value, json};
 
-#[cfg(test)]
-fn template(name: &str) -> Value {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../stacks/examples")
-        .join(name);
-    let reading = read(&fs::read(path).unwrap(), &Selection::Environment(None))
-        .unwrap_or_else(|problems| panic!("{problems:#?}"));
-    assert_eq!(reading.warnings, []);
-    let context = Context {
-        permissions_boundary_arn: Some(
-            "arn:aws:iam::123456789012:policy/longshore-permissions-boundary".to_owned(),
-        ),
-        ..Context::default()
-    };
-    let body = render(&reading.stack, &context).body;
-    serde_json::from_str(&body).unwrap()
-}
+use crate::support::example;
 
 #[test]
 fn django_has_one_queue_that_the_workers_receive_from_and_a_beat_that_never_runs_twice() {
-    let resources = &template("django.yaml")["Resources"];
+    let resources = example("django.yaml");
     assert_eq!(
         resources["SqsQueueCelery"]["Properties"]["VisibilityTimeout"],
         900
@@ -42,7 +21,7 @@ fn django_has_one_queue_that_the_workers_receive_from_and_a_beat_that_never_runs
 
 #[test]
 fn the_large_run_of_the_nightly_batch_has_its_own_size_and_is_tried_until_the_morning() {
-    let resources = &template("nightly-batch.yaml")["Resources"];
+    let resources = example("nightly-batch.yaml");
     let target = &resources["ScheduleBatchInvoices"]["Properties"]["Target"];
     let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
     assert_eq!(

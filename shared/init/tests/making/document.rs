@@ -3,26 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use longshore_init::{File, Parameters, from_files};
+use longshore_init::{File, from_files};
+
+use crate::support::parameters;
 
 /// What begins a stack file among the blocks of the document.
 const MADE: &str = "# Made by `longshore init`";
 
-fn parameters() -> Parameters {
-    let subnets = |numbers: [u32; 2]| {
-        let ids = numbers.map(|number| format!("subnet-0a1b2c3d4e5f6000{number}"));
-        ids.to_vec()
-    };
-    Parameters {
-        name: None,
-        vpc_id: Some("vpc-0a1b2c3d4e5f60000".to_owned()),
-        subnet_ids: subnets([1, 2]),
-        public_subnet_ids: subnets([5, 6]),
-    }
-}
-
 fn made_from(blocks: &[String]) -> String {
-    let plan = include_str!("inputs/terraform/plan.json").to_owned();
+    let plan = include_str!("../inputs/terraform/plan.json").to_owned();
     let blocks = match blocks {
         [] => vec![plan],
         blocks => blocks.to_vec(),

@@ -2,9 +2,9 @@
 
 use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::cost::estimate;
-use longshore_stack::read::{Reading, Selection, read};
-use longshore_stack::render::{Context, render};
 use serde_json::{Value, json};
+
+use crate::support::{read_text, template};
 
 const SHOP: &str = r#"
 name: shop
@@ -31,17 +31,6 @@ services:
     image: shop/idle:v1
 "#;
 
-fn read_text(text: &str) -> Result<Reading, Vec<Problem>> {
-    read(text.as_bytes(), &Selection::Environment(None))
-}
-
-#[cfg(test)]
-fn template(text: &str) -> Value {
-    let reading = read_text(text).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap()
-}
-
-#[cfg(test)]
 fn problems(text: &str) -> Vec<Problem> {
     let problems = read_text(text).expect_err("a stack that is refused");
     let errors = problems.into_iter();
@@ -50,14 +39,12 @@ fn problems(text: &str) -> Vec<Problem> {
         .collect()
 }
 
-#[cfg(test)]
 fn statements(template: &Value, service: &str) -> Value {
     template["Resources"][format!("TaskRole{service}")]["Properties"]["Policies"][0]
         ["PolicyDocument"]["Statement"]
         .clone()
 }
 
-#[cfg(test)]
 fn environment(template: &Value, service: &str) -> Value {
     template["Resources"][format!("TaskDefinition{service}")]["Properties"]["ContainerDefinitions"]
         [0]["Environment"]

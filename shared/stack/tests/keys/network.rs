@@ -3,34 +3,30 @@
 use std::fs;
 use std::path::PathBuf;
 
-use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::check::{Listener, Subnet, Surroundings, check_surroundings, needs};
 use longshore_stack::cost::estimate;
-use longshore_stack::read::{Reading, Selection, read};
-use longshore_stack::render::{Context, metadata, render};
+use longshore_stack::read::Reading;
+use longshore_stack::render::metadata;
 use serde_json::{Value, json};
+
+use crate::support;
 
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/web/0a1b2c3d/4e5f6071";
 
-fn stack(rest: &str) -> Result<Reading, Vec<Problem>> {
-    let text =
-        format!("name: shop\nnetwork: {{vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}}\n{rest}");
-    read(text.as_bytes(), &Selection::Environment(None))
+/// A stack file in a network, with this besides.
+fn text(rest: &str) -> String {
+    format!("name: shop\nnetwork: {{vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}}\n{rest}")
 }
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
-#[cfg(test)]
 fn accepted(rest: &str) -> Reading {
-    stack(rest).unwrap_or_else(|problems| panic!("{rest}\n{problems:#?}"))
+    support::accepted(&text(rest))
 }
 
-#[cfg(test)]
 fn template(rest: &str) -> Value {
-    serde_json::from_str(&render(&accepted(rest).stack, &Context::default()).body).unwrap()
+    support::template(&text(rest))
 }
 
-#[cfg(test)]
 fn properties(template: &Value, id: &str) -> Value {
     let resource = &template["Resources"][id];
     assert!(resource.is_object(), "no {id} in {template:#}");
@@ -45,17 +41,10 @@ fn types(template: &Value) -> Vec<&str> {
 }
 
 /// The errors of a file that is refused: `<path>: <message>`.
-#[cfg(test)]
 fn errors(rest: &str) -> Vec<String> {
-    let problems = stack(rest).err().unwrap_or_default();
-    problems
-        .into_iter()
-        .filter(|problem| problem.severity == Severity::Error)
-        .map(|problem| format!("{}: {}", problem.path, problem.message))
-        .collect()
+    support::errors(&support::read_text(&text(rest)).err().unwrap_or_default())
 }
 
-#[cfg(test)]
 fn refused(rest: &str, path: &str, words: &str) {
     let errors = errors(rest);
     assert!(
@@ -707,10 +696,7 @@ fn with_both_kinds_of_addresses_load_balancer_names_and_groups_have_both() {
                 [shop.example.com, \"*.shop.example.com\"]}}\nservices:\n  \
                 api: {image: \"shop/api:v1\", container_port: 80, target_group: {}, security_group: {ingress: \
                 [{cidr_ipv6: \"2001:db8::/32\"}]}}\n";
-    let reading = read(text.as_bytes(), &Selection::Environment(None))
-        .unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let template: Value =
-        serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap();
+    let template = support::template(text);
     assert_eq!(
         properties(&template, "LoadBalancer")["IpAddressType"],
         "dualstack"
@@ -776,28 +762,14 @@ fn an_attribute_is_a_text_and_a_task_with_its_own_network_has_no_hostname() {
 /// The stack files that show what a stack file may say.
 #[test]
 fn every_example_is_read_and_rendered_without_a_warning() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../stacks/examples");
-    let folder_of_templates = std::env::var_os("RENDERED_EXAMPLES").map(PathBuf::from);
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+    let mut files: Vec<PathBuf> = fs::read_dir(support::examples())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
     assert!(!files.is_empty());
     for file in files {
-        let text = fs::read(&file).unwrap();
-        let reading = read(&text, &Selection::Environment(None))
-            .unwrap_or_else(|problems| panic!("{}: {problems:#?}", file.display()));
-        assert!(
-            reading.warnings.is_empty(),
-            "{}: {:#?}",
-            file.display(),
-            reading.warnings
-        );
-        let body = render(&reading.stack, &Context::default()).body;
-        if let Some(folder) = &folder_of_templates {
-            let name = file.with_extension("json");
-            fs::write(folder.join(name.file_name().unwrap()), body).unwrap();
-        }
+        let name = file.file_name().unwrap().to_string_lossy();
+        support::example(&name);
     }
 }

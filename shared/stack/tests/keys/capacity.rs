@@ -2,9 +2,10 @@
 
 use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::cost::estimate;
-use longshore_stack::read::{Reading, Selection, read};
-use longshore_stack::render::{Context, render};
+use longshore_stack::read::Reading;
 use serde_json::{Value, json};
+
+use crate::support::{accepted, example, read_text, template, warnings};
 
 const SHOP: &str = r#"
 name: shop
@@ -14,8 +15,7 @@ network:
 "#;
 
 fn shop(rest: &str) -> Result<Reading, Vec<Problem>> {
-    let text = format!("{SHOP}{rest}");
-    read(text.as_bytes(), &Selection::Environment(None))
+    read_text(&format!("{SHOP}{rest}"))
 }
 
 /// A stack with this capacity and a service on it.
@@ -36,16 +36,10 @@ fn with_daemon(daemon: &str) -> String {
     )
 }
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
-#[cfg(test)]
 fn resources(rest: &str) -> Value {
-    let reading = shop(rest).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let template: Value =
-        serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap();
-    template["Resources"].clone()
+    template(&format!("{SHOP}{rest}"))["Resources"].clone()
 }
 
-#[cfg(test)]
 fn assert_refused(rest: &str, path: &str, words: &str) {
     let problems = match shop(rest) {
         Ok(_) => panic!("{rest} is not refused"),
@@ -60,16 +54,10 @@ fn assert_refused(rest: &str, path: &str, words: &str) {
     );
 }
 
-#[cfg(test)]
 fn warned(rest: &str) -> Vec<String> {
-    let reading = shop(rest).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let warnings = reading.warnings.iter();
-    warnings
-        .map(|problem| format!("{}: {}", problem.path, problem.message))
-        .collect()
+    warnings(&accepted(&format!("{SHOP}{rest}")))
 }
 
-#[cfg(test)]
 fn user_data(resources: &Value) -> String {
     let user_data =
         &resources["LaunchTemplateMain"]["Properties"]["LaunchTemplateData"]["UserData"];
@@ -495,24 +483,6 @@ fn a_daemon_is_not_charged_as_tasks_on_fargate() {
         "{:#?}",
         estimate.lines
     );
-}
-
-/// The resources of an example, which must have neither errors nor warnings.
-#[cfg(test)]
-fn example(name: &str) -> Value {
-    let path = format!(
-        "{}/../../stacks/examples/{name}",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let reading = read(&std::fs::read(path).unwrap(), &Selection::Environment(None))
-        .unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
-    assert_eq!(reading.warnings, [], "{name}");
-    let body = render(&reading.stack, &Context::default()).body;
-    if let Ok(dump) = std::env::var("DUMP") {
-        std::fs::write(format!("{dump}/{name}.json"), &body).unwrap();
-    }
-    let template: Value = serde_json::from_str(&body).unwrap();
-    template["Resources"].clone()
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! How the number of tasks follows the clock, steps and queues.
 
-use longshore_events::longshore::{Problem, Severity};
+use longshore_events::longshore::Problem;
 use longshore_stack::read::{Reading, Selection, read};
-use longshore_stack::render::{Context, render};
 use serde_json::{Value, json};
+
+use crate::support::{errors, read_text, template_of, warnings};
 
 const SHOP: &str = r#"
 name: shop
@@ -21,15 +22,11 @@ fn shop(scaling: &str) -> Result<Reading, Vec<Problem>> {
     read(text.as_bytes(), &Selection::Environment(Some("test")))
 }
 
-// Clippy takes the functions beside `#[test]` functions for tests only when it is told so.
-#[cfg(test)]
 fn template(scaling: &str) -> Value {
-    let reading = shop(scaling).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    serde_json::from_str(&render(&reading.stack, &Context::default()).body).unwrap()
+    template_of(&shop(scaling).unwrap_or_else(|problems| panic!("{problems:#?}")))
 }
 
 /// The properties of the one resource whose id begins so.
-#[cfg(test)]
 fn properties(template: &Value, prefix: &str) -> Value {
     let resources = template["Resources"].as_object().unwrap();
     let mut found = resources.iter().filter(|(id, _)| id.starts_with(prefix));
@@ -44,32 +41,18 @@ fn has(template: &Value, prefix: &str) -> bool {
 }
 
 /// The problems that are errors, as `<path>: <message>`.
-#[cfg(test)]
 fn refused(scaling: &str) -> Vec<String> {
     let problems = shop(scaling).map(|_| ()).unwrap_err();
-    problems
-        .iter()
-        .filter(|problem| problem.severity == Severity::Error)
-        .map(|problem| {
-            format!(
-                "{}: {}",
-                problem.path.replace("environments.test.", ""),
-                problem.message
-            )
-        })
+    let errors = errors(&problems).into_iter();
+    errors
+        .map(|error| error.replace("environments.test.", ""))
         .collect()
 }
 
-#[cfg(test)]
 fn warned(scaling: &str) -> Vec<String> {
-    let reading = shop(scaling).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let warnings = reading.warnings.iter();
-    warnings
-        .map(|problem| format!("{}: {}", problem.path, problem.message))
-        .collect()
+    warnings(&shop(scaling).unwrap_or_else(|problems| panic!("{problems:#?}")))
 }
 
-#[cfg(test)]
 fn assert_refused(scaling: &str, path: &str, words: &str) {
     let errors = refused(scaling);
     let path = format!("services.work.scaling.{path}: ");
@@ -363,7 +346,7 @@ fn a_queue_needs_the_number_of_tasks_that_container_insights_has() {
         "{SHOP}    scaling: {{max_capacity: 2, queues: [{{queue_name: jobs, target_messages_per_task: 1}}]}}\n\
          cluster: {{container_insights: disabled}}\n"
     );
-    let problems = read(text.as_bytes(), &Selection::Environment(None)).unwrap_err();
+    let problems = read_text(&text).unwrap_err();
     assert!(
         problems
             .iter()
