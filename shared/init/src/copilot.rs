@@ -245,12 +245,7 @@ fn image(
     if let Some(waits) = image.map("depends_on")? {
         block.set_filled("depends_on", dependencies(waits));
     }
-    if let Some(credentials) = image.text("credentials")? {
-        block.set(
-            "repository_credentials",
-            Block::with("credentials_parameter", credentials),
-        );
-    }
+    credentials(image.text("credentials")?, block);
     labels(&mut image, block)?;
     image.rest(&mut draft.notes, advice);
     Ok(())
@@ -281,6 +276,16 @@ fn built(block: &mut Block, owner: &str, place: &Place, notes: &mut Notes) {
              Copilot has made"
         ),
     );
+}
+
+/// The secret with the credentials of a registry, of an image or a sidecar.
+fn credentials(secret: Option<String>, block: &mut Block) {
+    if let Some(secret) = secret {
+        block.set(
+            "repository_credentials",
+            Block::with("credentials_parameter", secret),
+        );
+    }
 }
 
 /// `docker_labels`, of an image or a sidecar.
@@ -649,12 +654,7 @@ fn sidecar(draft: &mut Draft, mut fields: Fields, owner: &str) -> Result<Block, 
     if let Some(waits) = fields.map("depends_on")? {
         block.set_filled("depends_on", dependencies(waits));
     }
-    if let Some(credentials) = fields.text("credentialsParameter")? {
-        block.set(
-            "repository_credentials",
-            Block::with("credentials_parameter", credentials),
-        );
-    }
+    credentials(fields.text("credentialsParameter")?, &mut block);
     labels(&mut fields, &mut block)?;
     let mut mounts = Vec::new();
     for mut mount in fields.maps("mount_points")? {
@@ -778,8 +778,8 @@ fn http(
         group.set("host_headers", aliases);
         notes.add(
             &place.key("alias"),
-            "Longshore makes no DNS records and no certificates: point the names to the load balancer, and name a \
-             certificate in `load_balancer.certificate_arns`",
+            "name a certificate for them in `load_balancer.certificate_arns`, and make DNS records that point to the load \
+             balancer, or let `load_balancer.dns` make them",
         );
     }
     if group.has("path_patterns") || group.has("host_headers") {
@@ -847,10 +847,10 @@ fn http(
     http.rest(&mut draft.notes, |key| {
         Some(match key {
             "additional_rules" => "`resources` can add rules to the listener: docs/stacks.md",
-            "hosted_zone" => "make the DNS record where the zone is kept",
+            "hosted_zone" => "say it in `load_balancer.dns`",
             "redirect_to_https" => "with a certificate, HTTP is redirected to HTTPS",
-            "alb" => "a target group that exists can be named: `target_group.target_group_arn`",
-            "version" => "`overrides.target_group` can say `ProtocolVersion`",
+            "alb" => "a rule on its listener: name it in `target_group.listener_arn`",
+            "version" => "say it in `target_group.protocol_version`",
             _ => return None,
         })
     });
@@ -936,12 +936,12 @@ fn advice(key: &str) -> Option<&'static str> {
     Some(match key {
         "observability" => "tracing needs a collector among the `sidecars`",
         "publish" => {
-            "Longshore makes no topics: name the topic's ARN in `environment`, and allow `sns:Publish` in \
-             `task_role_statements`"
+            "say them in `topics` of the stack, and `publish` in `topics` of the service; their ARNs are in variables of \
+             their names"
         }
         "subscribe" => {
-            "Longshore makes no queues: name the queue's URL in `environment`, as COPILOT_QUEUE_URI if the program reads \
-             that, and allow `sqs:ReceiveMessage` and `sqs:DeleteMessage` in `task_role_statements`"
+            "say a queue in `queues` of the stack, `subscriptions` of the topic, and `receive` in `queues` of the service; \
+             its URL is in a variable of its name, not in COPILOT_QUEUE_URI"
         }
         "env_file" => {
             "put the variables into `environment`, or the file into S3 and its ARN into `environment_files`"
@@ -953,7 +953,7 @@ fn advice(key: &str) -> Option<&'static str> {
         "timeout" => "a run ends when its container does; let the program end itself",
         "retries" => "a failed run is reported and not repeated; let the program try again",
         "spot_from" => "`capacity_provider_strategy` can mix FARGATE and FARGATE_SPOT",
-        "nlb" => "Longshore has Application Load Balancers only",
+        "nlb" => "the stack's load balancer can be one: `load_balancer.type: network`",
         "cluster" | "build_args" => "it is for Copilot itself",
         _ => return None,
     })

@@ -159,7 +159,7 @@ impl Block {
         });
     }
 
-    /// Hides each text of which `is_secret` says so, by its key and itself, and adds its path to those that were found.
+    /// Hides each text that is a secret by its key or by itself, as `is_secret` says, and adds its path to those found.
     pub fn hide(
         &mut self,
         path: &str,
@@ -342,7 +342,7 @@ fn quoted(text: &str, in_flow: bool) -> String {
     }
 }
 
-/// A comment in lines of at most so many characters.
+/// A comment in lines of at most `width` characters.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -50,7 +50,7 @@ pub enum Missing {
     /// Nothing was left to describe.
     #[error("{0} describes no service that a stack file could: {1}")]
     Services(String, String),
-    /// What was made is not a stack file that Longshore takes.
+    /// Longshore would not take the stack file that follows.
     #[error("the stack file that follows from this is not valid, so nothing was written:\n{0}")]
     NotValid(String),
 }

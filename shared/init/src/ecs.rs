@@ -932,19 +932,17 @@ fn advice(key: &str) -> Option<&'static str> {
             "`service_discovery` of the stack makes a namespace in which services find each other"
         }
         "serviceConnectConfiguration" => {
-            "use `service_discovery`: services find each other as `<service>.<namespace>`"
+            "say it in `service_connect` of the service; it needs `service_discovery` of the stack"
         }
-        "placementConstraints" | "placementStrategy" => {
-            "it is for instances; `overrides.service` can say it"
+        "placementConstraints" => "it is for instances; say it in `placement_constraints`",
+        "placementStrategy" => "it is for instances; say it in `placement_strategies`",
+        "resourceRequirements" => "GPUs are said in `gpu`",
+        "extraHosts" | "dnsServers" | "dnsSearchDomains" | "hostname" => {
+            "each task has a network interface of its own, with which ECS does not take it"
         }
         "links" => "containers of a task reach each other at localhost",
         "systemControls"
-        | "resourceRequirements"
-        | "extraHosts"
         | "privileged"
-        | "dnsServers"
-        | "dnsSearchDomains"
-        | "hostname"
         | "dockerSecurityOptions"
         | "interactive"
         | "pseudoTerminal"
@@ -962,7 +960,9 @@ fn advice(key: &str) -> Option<&'static str> {
         }
         "secretOptions" => "give the log router the secret in its `secrets`",
         "monitoring" => "Longshore watches services itself; `alarms` makes alarms",
-        "vpcLatticeConfigurations" => "Longshore has load balancers and DNS only",
+        "vpcLatticeConfigurations" => {
+            "services are reached by load balancers, DNS and Service Connect"
+        }
         _ => return None,
     })
 }

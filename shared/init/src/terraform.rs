@@ -722,7 +722,13 @@ fn advice(kind: &str) -> &'static str {
             "it stays in Terraform: Longshore deploys what is pushed to it"
         }
         "aws_efs_file_system" | "aws_efs_mount_target" | "aws_efs_access_point" => {
-            "the stack makes file systems of its own, which begin empty"
+            "the stack makes file systems of its own, which begin empty; `file_system_id` names one that exists"
+        }
+        "aws_sqs_queue" | "aws_sns_topic" | "aws_sns_topic_subscription" => {
+            "it can stay in Terraform; `queues` and `topics` of a stack make its own"
+        }
+        "aws_route53_record" => {
+            "it can stay in Terraform; `load_balancer.dns` makes names of the stack's load balancer"
         }
         "aws_ecs_service" | "aws_ecs_task_definition" => {
             "not carried over: no service of the plan runs it; schedules of a service can start tasks: `schedules`"
@@ -741,9 +747,7 @@ fn advice(kind: &str) -> &'static str {
         "aws_appautoscaling_target" | "aws_appautoscaling_policy" => {
             "not carried over: no service was found that it scales; say it in `scaling`"
         }
-        "aws_appautoscaling_scheduled_action" => {
-            "not carried over: capacities by the clock; Longshore scales by metrics"
-        }
+        "aws_appautoscaling_scheduled_action" => "not carried over: say it in `scaling.scheduled`",
         "aws_cloudwatch_metric_alarm" => {
             "it stays in Terraform; `alarms` makes alarms for all services"
         }

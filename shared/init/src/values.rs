@@ -145,7 +145,7 @@ pub fn docker_image(image: &str) -> String {
     }
 }
 
-/// Says the size of a task on Fargate that has at least so many CPU units and MiB; the defaults are not written.
+/// Says the size of a task on Fargate that has at least these CPU units and MiB; the defaults are not written.
 pub fn set_size(
     service: &mut Block,
     (cpu, memory): (Option<u32>, Option<u32>),
