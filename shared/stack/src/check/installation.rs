@@ -132,9 +132,10 @@ pub fn check_installation(stack: &Stack, installation: &Installation) -> Vec<Fin
     check_buckets(stack, installation, &mut findings);
     let cluster = stack.cluster_name();
     if stack.has_cluster() && !is_among(&installation.cluster_names, &cluster) {
-        let path = match stack.cluster.cluster_name {
-            Some(_) => root.key("cluster").key("cluster_name"),
-            None => root.key("name"),
+        let path = match (&stack.cluster.existing, &stack.cluster.cluster_name) {
+            (Some(_), _) => root.key("cluster").key("existing"),
+            (None, Some(_)) => root.key("cluster").key("cluster_name"),
+            (None, None) => root.key("name"),
         };
         findings.error(
             path,
