@@ -458,21 +458,13 @@ fn check_behind_network(
     findings: &mut Findings,
 ) {
     let said = [
-        ("path_patterns", !group.path_patterns.is_empty()),
-        ("host_headers", !group.host_headers.is_empty()),
-        ("http_headers", !group.http_headers.is_empty()),
-        (
-            "http_request_methods",
-            !group.http_request_methods.is_empty(),
-        ),
-        ("query_strings", !group.query_strings.is_empty()),
-        ("source_ips", !group.source_ips.is_empty()),
         ("priority", group.priority.is_some()),
         ("protocol_version", group.protocol_version.is_some()),
         ("authenticate", group.authenticate.is_some()),
         ("stickiness_duration", group.stickiness_duration.is_some()),
     ];
-    for (field, _) in said.into_iter().filter(|(_, is_said)| *is_said) {
+    let said = group.conditions().into_iter().chain(said);
+    for (field, _) in said.filter(|(_, is_said)| *is_said) {
         findings.error_without_value(
             path.key(field),
             "a Network Load Balancer does not look into what it hands on; leave it out",
@@ -660,15 +652,6 @@ fn check_existing(
         ("preserve_client_ip", group.preserve_client_ip.is_some()),
         ("protocol_version", group.protocol_version.is_some()),
         ("authenticate", group.authenticate.is_some()),
-        ("path_patterns", !group.path_patterns.is_empty()),
-        ("host_headers", !group.host_headers.is_empty()),
-        ("http_headers", !group.http_headers.is_empty()),
-        (
-            "http_request_methods",
-            !group.http_request_methods.is_empty(),
-        ),
-        ("query_strings", !group.query_strings.is_empty()),
-        ("source_ips", !group.source_ips.is_empty()),
         ("priority", group.priority.is_some()),
         (
             "health_check",
@@ -680,7 +663,8 @@ fn check_existing(
         ),
         ("stickiness_duration", group.stickiness_duration.is_some()),
     ];
-    for (field, _) in said.into_iter().filter(|(_, is_said)| *is_said) {
+    let said = said.into_iter().chain(group.conditions());
+    for (field, _) in said.filter(|(_, is_said)| *is_said) {
         findings.error_without_value(
             path.key(field),
             "the target group exists, so its settings are not this stack's; leave this or \

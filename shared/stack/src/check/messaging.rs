@@ -106,49 +106,22 @@ fn check_topic(path: &Path, stack: &Stack, name: &str, topic: &Topic, findings: 
 
 /// Checks what a service does with buckets, queues and topics.
 pub(super) fn check_grants(service: &Checked<'_>, findings: &mut Findings) {
-    let spec = service.spec;
-    let stack = service.stack;
-    let buckets = spec.bucket_grants().map(|grant| {
-        let is_there = stack.buckets.contains_key(grant.name);
-        ("buckets", "bucket", grant.name, grant.variable, is_there)
-    });
-    let queues = spec.queue_grants().map(|grant| {
-        let is_there = stack.queues.contains_key(grant.name);
-        ("queues", "queue", grant.name, grant.variable, is_there)
-    });
-    let topics = spec.topic_grants().map(|grant| {
-        let is_there = stack.topics.contains_key(grant.name);
-        ("topics", "topic", grant.name, grant.variable, is_there)
-    });
-    for (field, what, name, variable, is_there) in buckets.chain(queues).chain(topics) {
-        let path = service.at(field).key(name);
-        if !is_there {
-            let known: Vec<&str> = match field {
-                "buckets" => stack.buckets.keys().map(String::as_str).collect(),
-                "queues" => stack.queues.keys().map(String::as_str).collect(),
-                _ => stack.topics.keys().map(String::as_str).collect(),
-            };
-            let otherwise = format!("add it to `{field}` of the stack");
-            let advice = findings.advice(name, known.into_iter(), &otherwise);
-            findings.error(
-                &path,
-                name,
-                format!("the stack has no {what} `{name}`; {advice}"),
-            );
-        }
-        for place in ["environment", "secrets"] {
-            let is_taken = match place {
-                "environment" => spec.environment.contains_key(&variable),
-                _ => spec.secrets.contains_key(&variable),
-            };
-            if is_taken {
-                findings.error_without_value(
-                    service.at(place).key(&variable),
-                    format!("`{path}` sets this variable; remove it here"),
-                );
-            }
-        }
-    }
+    let Checked { spec, stack, .. } = service;
+    let buckets = spec
+        .bucket_grants()
+        .map(|grant| (grant.name, grant.variable));
+    let queues = spec
+        .queue_grants()
+        .map(|grant| (grant.name, grant.variable));
+    let topics = spec
+        .topic_grants()
+        .map(|grant| (grant.name, grant.variable));
+    let known: Vec<&str> = stack.buckets.keys().map(String::as_str).collect();
+    check_kind(service, ("buckets", "bucket"), buckets, &known, findings);
+    let known: Vec<&str> = stack.queues.keys().map(String::as_str).collect();
+    check_kind(service, ("queues", "queue"), queues, &known, findings);
+    let known: Vec<&str> = stack.topics.keys().map(String::as_str).collect();
+    check_kind(service, ("topics", "topic"), topics, &known, findings);
     for (field, is_used) in [
         ("buckets", !spec.buckets.is_empty()),
         ("queues", !spec.queues.is_empty()),
@@ -160,6 +133,40 @@ pub(super) fn check_grants(service: &Checked<'_>, findings: &mut Findings) {
                 "the stack gives these rights to its own role, but a role that exists is named; leave `task_role_arn` \
                  out, or give the rights to that role and leave this out",
             );
+        }
+    }
+}
+
+/// Checks what a service uses of one kind: each by its name and the variable that names it to the container.
+fn check_kind<'a>(
+    service: &Checked<'_>,
+    (field, what): (&str, &str),
+    used: impl Iterator<Item = (&'a str, String)>,
+    known: &[&str],
+    findings: &mut Findings,
+) {
+    let spec = service.spec;
+    for (name, variable) in used {
+        let path = service.at(field).key(name);
+        if !known.contains(&name) {
+            let otherwise = format!("add it to `{field}` of the stack");
+            let advice = findings.advice(name, known.iter().copied(), &otherwise);
+            findings.error(
+                &path,
+                name,
+                format!("the stack has no {what} `{name}`; {advice}"),
+            );
+        }
+        for (place, is_taken) in [
+            ("environment", spec.environment.contains_key(&variable)),
+            ("secrets", spec.secrets.contains_key(&variable)),
+        ] {
+            if is_taken {
+                findings.error_without_value(
+                    service.at(place).key(&variable),
+                    format!("`{path}` sets this variable; remove it here"),
+                );
+            }
         }
     }
 }

@@ -90,16 +90,7 @@ fn check_daemon(service: &Checked<'_>, findings: &mut Findings) {
 fn check_strategies(service: &Checked<'_>, findings: &mut Findings) {
     let strategies = &service.spec.placement_strategies;
     let path = service.at("placement_strategies");
-    if strategies.len() > MOST_STRATEGIES {
-        findings.error(
-            &path,
-            strategies.len(),
-            format!("these are too many, expected at most {MOST_STRATEGIES}"),
-        );
-    }
-    if !strategies.is_empty() && service.spec.is_on_fargate() {
-        findings.error_without_value(&path, OF_INSTANCES);
-    }
+    check_number(service, &path, strategies.len(), MOST_STRATEGIES, findings);
     for (index, strategy) in strategies.iter().enumerate() {
         check_field(&path.index(index), strategy, findings);
     }
@@ -117,8 +108,29 @@ fn check_strategies(service: &Checked<'_>, findings: &mut Findings) {
     }
 }
 
-const OF_INSTANCES: &str = "Fargate has no instances to choose from; leave it out, or name a `capacity` in \
-                            `capacity_provider_strategy`";
+/// How many there are, and that there are instances to choose from.
+fn check_number(
+    service: &Checked<'_>,
+    path: &Path,
+    number: usize,
+    most: usize,
+    findings: &mut Findings,
+) {
+    if number > most {
+        findings.error(
+            path,
+            number,
+            format!("these are too many, expected at most {most}"),
+        );
+    }
+    if number > 0 && service.spec.is_on_fargate() {
+        findings.error_without_value(
+            path,
+            "Fargate has no instances to choose from; leave it out, or name a `capacity` in \
+             `capacity_provider_strategy`",
+        );
+    }
+}
 
 fn check_field(path: &Path, strategy: &PlacementStrategy, findings: &mut Findings) {
     let field = strategy.field.as_deref();
@@ -150,16 +162,13 @@ fn is_spread_field(field: &str) -> bool {
 fn check_constraints(service: &Checked<'_>, findings: &mut Findings) {
     let constraints = &service.spec.placement_constraints;
     let path = service.at("placement_constraints");
-    if constraints.len() > MOST_CONSTRAINTS {
-        findings.error(
-            &path,
-            constraints.len(),
-            format!("these are too many, expected at most {MOST_CONSTRAINTS}"),
-        );
-    }
-    if !constraints.is_empty() && service.spec.is_on_fargate() {
-        findings.error_without_value(&path, OF_INSTANCES);
-    }
+    check_number(
+        service,
+        &path,
+        constraints.len(),
+        MOST_CONSTRAINTS,
+        findings,
+    );
     for (index, constraint) in constraints.iter().enumerate() {
         let path = path.index(index);
         match (constraint.r#type, constraint.expression.as_deref()) {

@@ -2,9 +2,9 @@
 
 use super::checked::Checked;
 use super::findings::Findings;
-use super::forms::{is_name, is_open, listed};
+use super::forms::{is_open, listed};
 use super::observation::percentage;
-use super::schedule::check_when;
+use super::schedule::check_named;
 use crate::path::Path;
 use crate::spec::{AdjustmentType, ContainerInsights, CustomMetric, Scaling, StepScaling};
 
@@ -300,16 +300,10 @@ fn check_scheduled(scaling: &Scaling, path: &Path, findings: &mut Findings) {
     }
     for (name, scheduled) in &scaling.scheduled {
         let path = path.key(name);
-        if !is_name(name) || name.len() > 64 {
-            findings.error(
-                &path,
-                name,
-                "this is not a name, expected letters, digits, hyphens and underscores, at most 64",
-            );
-        }
-        check_when(
+        check_named(
             &path,
-            Some(&scheduled.schedule_expression),
+            name,
+            &scheduled.schedule_expression,
             &scheduled.schedule_expression_timezone,
             findings,
         );

@@ -18,16 +18,10 @@ const MOST_TASKS: u32 = 10;
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     for (name, schedule) in &service.spec.schedules {
         let path = service.at("schedules").key(name);
-        if !super::forms::is_name(name) || name.len() > 64 {
-            findings.error(
-                &path,
-                name,
-                "this is not a name, expected letters, digits, hyphens and underscores, at most 64",
-            );
-        }
-        check_when(
+        check_named(
             &path,
-            Some(&schedule.schedule_expression),
+            name,
+            &schedule.schedule_expression,
             &schedule.schedule_expression_timezone,
             findings,
         );
@@ -105,6 +99,24 @@ fn check_size(path: &Path, service: &Checked<'_>, schedule: &Schedule, findings:
             ),
         );
     }
+}
+
+/// Checks the name of what runs by the clock, and when that is.
+pub(super) fn check_named(
+    path: &Path,
+    name: &str,
+    expression: &String,
+    time_zone: &str,
+    findings: &mut Findings,
+) {
+    if !super::forms::is_name(name) || name.len() > 64 {
+        findings.error(
+            path,
+            name,
+            "this is not a name, expected letters, digits, hyphens and underscores, at most 64",
+        );
+    }
+    check_when(path, Some(expression), time_zone, findings);
 }
 
 /// Checks when something runs by the clock.

@@ -6,33 +6,38 @@ use super::bill::Bill;
 
 pub(super) fn messages(stack: &Stack, bill: &mut Bill<'_>) {
     for (name, queue) in &stack.queues {
-        let resource = format!("queues.{name}");
-        bill.charge_expected(
-            &resource,
+        let price = match queue.fifo_queue {
+            true => "sqs_fifo_requests",
+            false => "sqs_requests",
+        };
+        let requests = queue.expected_million_requests;
+        charge(
+            bill,
+            &format!("queues.{name}"),
             "SQS requests",
-            if queue.fifo_queue {
-                "sqs_fifo_requests"
-            } else {
-                "sqs_requests"
-            },
-            queue.expected_million_requests,
-            &format!("{resource}.expected_million_requests"),
-            |requests| requests,
+            price,
+            requests,
         );
     }
     for (name, topic) in &stack.topics {
-        let resource = format!("topics.{name}");
-        bill.charge_expected(
-            &resource,
+        let price = match topic.fifo_topic {
+            true => "sns_fifo_requests",
+            false => "sns_requests",
+        };
+        let requests = topic.expected_million_requests;
+        charge(
+            bill,
+            &format!("topics.{name}"),
             "SNS requests",
-            if topic.fifo_topic {
-                "sns_fifo_requests"
-            } else {
-                "sns_requests"
-            },
-            topic.expected_million_requests,
-            &format!("{resource}.expected_million_requests"),
-            |requests| requests,
+            price,
+            requests,
         );
     }
+}
+
+fn charge(bill: &mut Bill<'_>, resource: &str, what: &str, price: &str, requests: Option<f64>) {
+    let expectation = format!("{resource}.expected_million_requests");
+    bill.charge_expected(resource, what, price, requests, &expectation, |requests| {
+        requests
+    });
 }

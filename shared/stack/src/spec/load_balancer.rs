@@ -146,14 +146,24 @@ pub struct TargetGroup {
 }
 
 impl TargetGroup {
+    /// The keys that say which requests are sent to the service, each with whether it is said.
+    pub fn conditions(&self) -> [(&'static str, bool); 6] {
+        [
+            ("path_patterns", !self.path_patterns.is_empty()),
+            ("host_headers", !self.host_headers.is_empty()),
+            ("http_headers", !self.http_headers.is_empty()),
+            (
+                "http_request_methods",
+                !self.http_request_methods.is_empty(),
+            ),
+            ("query_strings", !self.query_strings.is_empty()),
+            ("source_ips", !self.source_ips.is_empty()),
+        ]
+    }
+
     /// Whether it says which requests are sent to the service.
     pub fn is_conditional(&self) -> bool {
-        !(self.path_patterns.is_empty()
-            && self.host_headers.is_empty()
-            && self.http_headers.is_empty()
-            && self.http_request_methods.is_empty()
-            && self.query_strings.is_empty()
-            && self.source_ips.is_empty())
+        self.conditions().iter().any(|(_, is_said)| *is_said)
     }
 }
 
