@@ -52,7 +52,7 @@ pub async fn run<C: Cloud + TaskLogs>(
             false => confirm(&said, &name)?,
         }
         what = stage(&way.to);
-        // What was said is what is done, whatever else ends meanwhile.
+        // It goes where it said, whatever else ends meanwhile.
         payload.to = Some(way.to.number);
     }
     let outcome = rollback(cloud, &payload, &worker).await?;

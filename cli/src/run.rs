@@ -40,14 +40,15 @@ pub async fn run<C: Cloud + TaskLogs>(
         command,
     };
     let started = run_task(cloud, &payload, &worker()).await?;
+    let in_words = format!("task {} started", short_name(&started.task));
     if no_follow {
         let text = match output {
             Output::Json => serde_json::to_string_pretty(&started)?,
-            Output::Text => format!("task {} started", short_name(&started.task)),
+            Output::Text => in_words,
         };
         return Ok(text.into());
     }
-    terminal::note(&format!("task {} started", short_name(&started.task)));
+    terminal::note(&in_words);
     let state = follow(cloud, &started).await?;
     ended(&started, state, output)
 }
@@ -59,7 +60,7 @@ async fn follow<C: Cloud + TaskLogs>(
 ) -> anyhow::Result<Option<TaskState>> {
     let mut seen = BTreeMap::new();
     loop {
-        // First, so that what was written before the end is shown.
+        // Before the logs, so that the last lines are shown, too.
         let state = cloud.describe_task(&started.cluster, &started.task).await?;
         let logs = task_logs(cloud, &started.task_definition, &started.task, LINES).await?;
         for log in logs {

@@ -10,7 +10,7 @@ use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::status::{RunningTasks, ServiceStatus, status};
+use longshore_rollout::status::{RunningTasks, ServiceStatus, known_services, status};
 use longshore_stack::nearest::nearest;
 
 use crate::arguments::{Output, StatusArguments};
@@ -27,23 +27,19 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Re
     if !arguments.watch {
         return shown(cloud, arguments).await;
     }
-    let mut before = None;
+    let mut before = shown(cloud, arguments).await?;
+    terminal::page(&before);
     loop {
-        let now = match shown(cloud, arguments).await {
-            Ok(now) => now,
-            // Nobody stops watching because one call failed; an error at the first look is one.
-            Err(error) if before.is_some() => {
-                terminal::note(&format!("{error:#}; looking again"));
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        if before.as_ref() != Some(&now) {
-            terminal::page(&now);
-            before = Some(now);
-        }
         tokio::time::sleep(PAUSE).await;
+        match shown(cloud, arguments).await {
+            Ok(now) if now != before => {
+                terminal::page(&now);
+                before = now;
+            }
+            Ok(_) => {}
+            // Nobody stops watching because one call failed.
+            Err(error) => terminal::note(&format!("{error:#}; looking again")),
+        }
     }
 }
 
@@ -69,14 +65,14 @@ async fn shown<C: Cloud>(cloud: &C, arguments: &StatusArguments) -> anyhow::Resu
 
 /// What is said of a stack or service that no record names, with the nearest that one does.
 async fn unknown<C: Cloud>(cloud: &C, filter: &str) -> anyhow::Result<String> {
-    let all = status(cloud, |_| true, Utc::now()).await?;
-    let mut names: Vec<String> = Vec::new();
-    for known in &all {
-        names.push(match filter.contains('/') {
-            true => name_of(&known.service_id),
-            false => known.service_id.stack.clone(),
-        });
-    }
+    let names: Vec<String> = known_services(cloud)
+        .await?
+        .into_iter()
+        .map(|service_id| match filter.contains('/') {
+            true => name_of(&service_id),
+            false => service_id.stack,
+        })
+        .collect();
     let nothing = format!("nothing was deployed to {filter} yet");
     Ok(match nearest(filter, names.iter().map(String::as_str)) {
         Some(known) => format!("{nothing}; did you mean {known}?"),

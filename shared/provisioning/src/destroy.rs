@@ -56,9 +56,11 @@ pub async fn examine<C: ProvisioningCloud>(
     let Some(described) = cloud.describe(stack).await? else {
         return Err(no_such_stack(stack));
     };
-    let body = cloud.template(stack).await?;
-    let template = body.as_deref().and_then(Template::parse);
-    let (kept, deleted) = data(cloud, stack, template.as_ref()).await?;
+    let Content {
+        template,
+        kept,
+        deleted,
+    } = content(cloud, stack).await?;
     let services = services(template.as_ref()).into_iter();
     Ok(Destruction {
         stack: stack.to_owned(),
@@ -105,9 +107,11 @@ pub async fn destroy<C: ProvisioningCloud>(
                 .to_owned(),
         ));
     }
-    let body = cloud.template(stack).await?;
-    let template = body.as_deref().and_then(Template::parse);
-    let (kept, deleted) = data(cloud, stack, template.as_ref()).await?;
+    let Content {
+        template,
+        kept,
+        deleted,
+    } = content(cloud, stack).await?;
     if !(kept.is_empty() && deleted.is_empty()) && confirmation != Some(stack) {
         return Err(conflict(stack, unconfirmed(stack, &kept, &deleted)));
     }
@@ -171,28 +175,41 @@ async fn delete<C: ProvisioningCloud>(
         .await
 }
 
-/// The stack's file systems: those that stay, and those that go with it.
-async fn data<C: ProvisioningCloud>(
-    cloud: &C,
-    stack: &str,
-    template: Option<&Template>,
-) -> Result<(Vec<FoundFileSystem>, Vec<FoundFileSystem>), CallError> {
+/// What a stack holds.
+struct Content {
+    /// `None` where its template is not one of ours.
+    template: Option<Template>,
+    /// The file systems that stay.
+    kept: Vec<FoundFileSystem>,
+    /// The file systems that go with it.
+    deleted: Vec<FoundFileSystem>,
+}
+
+async fn content<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Result<Content, CallError> {
+    let body = cloud.template(stack).await?;
+    let template = body.as_deref().and_then(Template::parse);
     // A bucket never goes with what is in it: CloudFormation deletes empty ones only.
     let described: Vec<DataResource> = template
+        .as_ref()
         .map(Template::data)
         .unwrap_or_default()
         .into_iter()
         .filter(|data| data.holder == Holder::FileSystem)
         .collect();
-    if described.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let found = cloud.file_systems(stack).await?;
-    Ok(found.into_iter().partition(|found| {
+    let found = match described.as_slice() {
+        [] => Vec::new(),
+        _ => cloud.file_systems(stack).await?,
+    };
+    let (kept, deleted) = found.into_iter().partition(|found| {
         !described
             .iter()
             .any(|described| described.name == found.name && described.deleted_with_stack)
-    }))
+    });
+    Ok(Content {
+        template,
+        kept,
+        deleted,
+    })
 }
 
 /// File systems with their ids and sizes.

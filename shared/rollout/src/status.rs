@@ -66,16 +66,20 @@ pub struct RunningTasks {
     pub running_count: i32,
 }
 
-/// The status at `now` of every service that `wanted` lets through and that was ever deployed to, or whose tasks died of
-/// its stack's last change, by name.
+/// The services that were ever deployed to, or whose tasks died of their stack's last change, by name. ECS is not asked.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn status<C: Cloud>(
+pub async fn known_services<C: Cloud>(cloud: &C) -> Result<Vec<ServiceId>, CallError> {
+    let (service_ids, _) = known(cloud, &|_| true).await?;
+    Ok(service_ids.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Those that `wanted` lets through, by name, and the changes that tasks of theirs died of.
+async fn known<C: Cloud>(
     cloud: &C,
-    wanted: impl Fn(&ServiceId) -> bool,
-    now: DateTime<Utc>,
-) -> Result<Vec<ServiceStatus>, CallError> {
+    wanted: &impl Fn(&ServiceId) -> bool,
+) -> Result<(Vec<(ServiceName, ServiceId)>, BTreeMap<ServiceId, Failed>), CallError> {
     let mut service_ids = Vec::new();
     for (name, service_id) in cloud.service_ids().await? {
         match service_id {
@@ -89,13 +93,27 @@ pub async fn status<C: Cloud>(
             ),
         }
     }
-    let failed_changes = failed_changes(cloud, &wanted).await?;
+    let failed_changes = failed_changes(cloud, wanted).await?;
     for (service_id, (service_name, _)) in &failed_changes {
         if !service_ids.iter().any(|(_, known)| known == service_id) {
             service_ids.push((service_name.clone(), service_id.clone()));
         }
     }
     service_ids.sort_by(|(_, one), (_, other)| one.cmp(other));
+    Ok((service_ids, failed_changes))
+}
+
+/// The status at `now` of every service that `wanted` lets through and that was ever deployed to, or whose tasks died of
+/// its stack's last change, by name.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn status<C: Cloud>(
+    cloud: &C,
+    wanted: impl Fn(&ServiceId) -> bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<ServiceStatus>, CallError> {
+    let (service_ids, failed_changes) = known(cloud, &wanted).await?;
     let failed_changes = &failed_changes;
     let statuses: Vec<Option<ServiceStatus>> = stream::iter(service_ids)
         .map(|(service_name, service_id)| async move {
