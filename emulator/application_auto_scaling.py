@@ -154,11 +154,16 @@ def _put_policy(data):
     return {"PolicyARN": arn, "Alarms": []}
 
 
-def _delete_policy(data):
-    if _policies.pop(f"{_key(data)}|{data.get('PolicyName')}", None) is None:
-        message = f"No scaling policy found for {_place(data)}, policy name: {data.get('PolicyName')}"
+def _forget(kept, data, what, named):
+    name = data.get(named)
+    if kept.pop(f"{_key(data)}|{name}", None) is None:
+        message = f"No {what} found for {_place(data)}, {what.removeprefix('scaling ')} name: {name}"
         raise _Problem("ObjectNotFoundException", message)
     return {}
+
+
+def _delete_policy(data):
+    return _forget(_policies, data, "scaling policy", "PolicyName")
 
 
 def _describe_policies(data):
@@ -184,10 +189,7 @@ def _put_scheduled_action(data):
 
 
 def _delete_scheduled_action(data):
-    if _scheduled_actions.pop(f"{_key(data)}|{data.get('ScheduledActionName')}", None) is None:
-        message = f"No scheduled action found for {_place(data)}, scheduled action name: {data.get('ScheduledActionName')}"
-        raise _Problem("ObjectNotFoundException", message)
-    return {}
+    return _forget(_scheduled_actions, data, "scheduled action", "ScheduledActionName")
 
 
 def _describe_scheduled_actions(data):

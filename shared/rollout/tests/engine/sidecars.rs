@@ -261,18 +261,22 @@ async fn after_a_change_past_longshore_that_failed_each_container_runs_what_it_r
     }
 }
 
-#[tokio::test]
-async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed() {
-    let (cloud, _) = service().await;
-    let held = HoldPayload {
+async fn held(cloud: &FakeCloud) {
+    let payload = HoldPayload {
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
         note: None,
         until: None,
     };
-    for held in hold(&cloud, &held, &worker("hold", 200)).await.unwrap() {
+    for held in hold(cloud, &payload, &worker("hold", 200)).await.unwrap() {
         held.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed() {
+    let (cloud, _) = service().await;
+    held(&cloud).await;
     pushed(&cloud, &image("shop/api", "v2", '2'), 210).await;
     pushed(&cloud, &image("shop/proxy", "p2", 'b'), 220).await;
     // Nobody subscribes the proxy to its repository any more.
@@ -296,15 +300,7 @@ async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed(
 async fn images_of_two_containers_that_one_reconcile_found_while_the_service_was_held_both_go_out()
 {
     let (cloud, api) = service().await;
-    let held = HoldPayload {
-        stack: "shop".to_owned(),
-        service: Some("api".to_owned()),
-        note: None,
-        until: None,
-    };
-    for held in hold(&cloud, &held, &worker("hold", 200)).await.unwrap() {
-        held.unwrap();
-    }
+    held(&cloud).await;
     // No event reports them.
     cloud.push_to("shop/api", "v2", digest('2'), noon(210));
     cloud.push_to("shop/proxy", "p2", digest('b'), noon(210));
