@@ -150,7 +150,10 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// Takes up a claim whose invocation died, unless the stack is changing: then that is done at its end.
-    async fn resume_settled(&self, stored: Option<(Record, Version)>) -> Result<Outcome, Stop> {
+    pub(super) async fn resume_settled(
+        &self,
+        stored: Option<(Record, Version)>,
+    ) -> Result<Outcome, Stop> {
         let (stack, shown) = join(
             self.cloud.load_stack(&self.service_id.stack),
             self.look_at_service(),

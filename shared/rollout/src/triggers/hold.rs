@@ -145,13 +145,18 @@ pub async fn resume<C: Cloud>(
                 asked.stored(service_id).await?
             }
         };
-        let waiting = record.iter().flat_map(|record| record.waiting.values());
+        let mut waited = Vec::new();
+        if let Some(record) = &record {
+            waited.extend(asked.take_up(service_id).await?.map(|(_, outcome)| outcome));
+            let waiting = record.waiting.values();
+            waited.extend(asked.look_at_all_again(service_id, waiting).await?);
+        }
         Ok(HoldOutcome {
             stack: service_id.stack.clone(),
             service: service_id.service.clone(),
             hold: None,
             replaced: None,
-            waited: asked.look_at_all_again(service_id, waiting).await?,
+            waited,
         })
     });
     let resumed = join_all(resumed).await;
@@ -192,7 +197,21 @@ pub async fn approve<C: Cloud>(
         };
         let waiting = match to_be_approved(&record, payload) {
             Ok(waiting) => waiting.clone(),
-            Err(reason) => return Ok(Err(asked.refused(&service_id, reason))),
+            Err(reason) => {
+                let last = &record.deployment.image.digest;
+                let taken_up = match payload.digest.as_ref().is_none_or(|meant| meant == last) {
+                    true => asked.take_up(&service_id).await,
+                    false => Ok(None),
+                };
+                return Ok(taken_up.and_then(|taken_up| {
+                    let (request_id, outcome) =
+                        taken_up.ok_or_else(|| asked.refused(&service_id, reason))?;
+                    Ok(Approved {
+                        request_id,
+                        outcome: outcome.of(&record.deployment.subscriber()),
+                    })
+                }));
+            }
         };
         let subscriber = match asked.subscriber(&service_id, &waiting).await {
             Ok((_, subscriber)) => subscriber,
@@ -212,8 +231,7 @@ pub async fn approve<C: Cloud>(
             Ok(Some(outcome)) => Ok(outcome.of(&subscriber)),
             // It is approved already: whoever won the race, or comes next, sees that.
             Ok(None) => asked.look_again(&service_id, &waiting).await,
-            Err(Stop::Refused(reason)) => Err(asked.refused(&service_id, reason)),
-            Err(Stop::Call(error)) => Err(asked.failed(&service_id, error)),
+            Err(stop) => Err(asked.stopped(&service_id, stop)),
         };
         Ok(outcome.map(|outcome| Approved {
             request_id: waiting.request.id,
@@ -377,6 +395,29 @@ impl<C: Cloud> HoldRequest<'_, C> {
             })
     }
 
+    /// Goes on with a deployment that an attempt before this one has claimed and could not carry out, as the next
+    /// reconcile would: whoever asks again after an error means that. Answers its id, too.
+    async fn take_up(
+        &self,
+        service_id: &ServiceId,
+    ) -> Result<Option<(String, Outcome)>, HoldError> {
+        decide_again(&RecordKey(service_id), async || {
+            let Some((record, version)) = self.cloud.load(service_id).await? else {
+                return Ok(None);
+            };
+            let last = &record.deployment;
+            if !(last.is_resumable() && last.is_free(self.worker.now)) {
+                return Ok(None);
+            }
+            let (id, known) = (last.id.clone(), last.subscriber());
+            let engine = Engine::new(self.cloud, &known, self.worker);
+            let outcome = engine.resume_settled(Some((record, version))).await?;
+            Ok(Some((id, outcome)))
+        })
+        .await
+        .map_err(|stop| self.stopped(service_id, stop))
+    }
+
     /// Decides anew about what waits.
     async fn look_again(
         &self,
@@ -450,10 +491,14 @@ impl<C: Cloud> HoldRequest<'_, C> {
             }
         })
         .await
-        .map_err(|stop| match stop {
+        .map_err(|stop| self.stopped(service_id, stop))
+    }
+
+    fn stopped(&self, service_id: &ServiceId, stop: Stop) -> HoldError {
+        match stop {
             Stop::Refused(reason) => self.refused(service_id, reason),
             Stop::Call(error) => self.failed(service_id, error),
-        })
+        }
     }
 
     fn refused(&self, service_id: &ServiceId, reason: String) -> HoldError {

@@ -723,6 +723,51 @@ async fn a_hold_that_could_not_be_written_is_an_error_of_its_service() {
     );
 }
 
+#[tokio::test]
+async fn a_resume_that_failed_on_its_way_goes_on_when_it_is_asked_for_again() {
+    let api = subscriber("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 0).await;
+    push(&cloud, "v2", '2', 10).await;
+    cloud.inject_at(
+        "RegisterTaskDefinition",
+        Fault::Fails(ErrorClass::Transient),
+    );
+    let payload = ResumePayload {
+        stack: "shop".to_owned(),
+        service: None,
+    };
+    let failed = resume(&cloud, &payload, &worker("first", 20)).await;
+    assert!(matches!(failed.unwrap()[..], [Err(_)]));
+    assert_eq!(cloud.updates(&api), 0);
+    let resumed = let_go(&cloud, 21).await;
+    assert!(is_started(&resumed[0].waited[0]), "{resumed:?}");
+    assert!(runs(&cloud, &api, '2'));
+    assert!(let_go(&cloud, 22).await[0].waited.is_empty());
+    assert_eq!(cloud.updates(&api), 1);
+}
+
+#[tokio::test]
+async fn an_approval_that_failed_on_its_way_goes_on_when_it_is_asked_for_again() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    cloud.inject_at(
+        "RegisterTaskDefinition",
+        Fault::Fails(ErrorClass::Transient),
+    );
+    let failed = say_yes(&cloud, Some('2'), 10).await.unwrap_err();
+    assert!(matches!(failed, HoldError::Call { .. }), "{failed}");
+    let other = say_yes(&cloud, Some('3'), 11).await.unwrap_err();
+    assert!(matches!(other, HoldError::Refused { .. }), "{other}");
+    assert_eq!(cloud.updates(&api), 0);
+    assert!(is_started(&say_yes(&cloud, Some('2'), 12).await.unwrap()));
+    assert!(runs(&cloud, &api, '2'));
+    let nothing = say_yes(&cloud, Some('2'), 13).await.unwrap_err();
+    assert!(matches!(nothing, HoldError::Refused { .. }), "{nothing}");
+    assert_eq!(cloud.updates(&api), 1);
+}
+
 /// A damaged object of the state bucket.
 async fn damage(cloud: &FakeCloud, key: &str) {
     let address = Address::of_state(key);
