@@ -27,6 +27,12 @@ impl Workspace {
         }
     }
 
+    /// Another checkout, by its folder.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// The folder with the workspace's `Cargo.toml`.
     #[must_use]
     pub fn root(&self) -> &Path {

@@ -1,12 +1,14 @@
 //! What goes wrong around Longshore, kind by kind, while a day passes: nothing is lost, and nothing is left. The rows of
-//! `docs/reliability.md` are what these tests saw. `cargo xtask test --only faults` runs the first, `cargo xtask soak`
-//! the second.
+//! `docs/reliability.md` are what these tests saw. `cargo xtask test --only faults` runs the first, `cargo xtask upgrade
+//! --from REVISION` the second, `cargo xtask soak` the third.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use longshore_local::control::{Fault, FaultyCalls};
 use longshore_local::environment::{DIRECTORY_VARIABLE, Environment};
 use longshore_local::process::memory;
@@ -14,6 +16,7 @@ use longshore_local::scene::{log_lines_since, resend_dead_letters, serves};
 use longshore_local::wait::{Seen, stays_so, wait_until};
 use longshore_tests::{Day, FUNCTIONS, Fleet, QUIET, ask, side_by_side, wait_until_drained};
 use serde_json::json;
+use ureq::http::Method;
 
 /// How long the local cloud waits before it tries a failed event again, unless a fault says otherwise.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -215,14 +218,7 @@ fn pass(day: &Day, number: usize, row: &Row, again: usize) -> Result<usize> {
 fn look_after(environment: &Environment, row: &Row, is_over: &AtomicBool) -> Result<(u64, usize)> {
     let control = environment.control();
     if let Lasts::For(time) = row.lasts {
-        let began = Instant::now();
-        wait_until("the outage to end", time * 2, || {
-            Ok(if began.elapsed() >= time {
-                Seen::Yes(())
-            } else {
-                Seen::NotYet(format!("{:?} passed", began.elapsed()))
-            })
-        })?;
+        pass_time("the outage to end", time, &AtomicBool::new(false))?;
     }
     let mut struck = control.count_faults()?;
     if let Lasts::For(_) = row.lasts {
@@ -231,26 +227,14 @@ fn look_after(environment: &Environment, row: &Row, is_over: &AtomicBool) -> Res
     let mut resent = 0;
     while !is_over.load(Ordering::Relaxed) {
         if row.by_hand != ByHand::Nothing {
-            for function in ["provision", "deploy", "sync"] {
-                // Where it fails, the next round asks again.
-                drop(ask(environment, function, &json!({"action": "reconcile"})));
-            }
+            look_at_all(environment);
         }
         if row.by_hand == ByHand::Resend {
             for function in FUNCTIONS {
                 resent += resend_dead_letters(environment, function)?;
             }
         }
-        let looked = Instant::now();
-        wait_until("the next round", ROUND * 2, || {
-            Ok(
-                if is_over.load(Ordering::Relaxed) || looked.elapsed() >= ROUND {
-                    Seen::Yes(())
-                } else {
-                    Seen::NotYet("it is too early".to_owned())
-                },
-            )
-        })?;
+        pass_time("the next round", ROUND, is_over)?;
     }
     if matches!(row.lasts, Lasts::TheDay) {
         struck = control.count_faults()?;
@@ -262,6 +246,134 @@ fn look_after(environment: &Environment, row: &Row, is_over: &AtomicBool) -> Res
         }
     }
     Ok((struck, resent))
+}
+
+/// Waits this long, or until it is over.
+fn pass_time(what: &str, time: Duration, is_over: &AtomicBool) -> Result<()> {
+    let began = Instant::now();
+    wait_until(what, time * 2, || {
+        Ok(
+            if is_over.load(Ordering::Relaxed) || began.elapsed() >= time {
+                Seen::Yes(())
+            } else {
+                Seen::NotYet(format!("{:?} passed", began.elapsed()))
+            },
+        )
+    })
+}
+
+/// How long a function keeps a version, while an upgrade is under way.
+const BETWEEN_UPDATES: Duration = Duration::from_secs(3);
+
+/// A version of the functions.
+#[derive(Clone, Copy)]
+enum Code {
+    /// The one of this checkout.
+    This,
+    /// The one that `cargo xtask upgrade` was given.
+    Other,
+}
+
+/// The packages of two versions.
+struct Packages {
+    this: String,
+    other: String,
+}
+
+impl Packages {
+    fn read() -> Result<Self> {
+        let package = |variable| -> Result<String> {
+            let path = std::env::var_os(variable)
+                .with_context(|| format!("{variable} is not set: run cargo xtask upgrade"))?;
+            let content =
+                std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+            Ok(STANDARD.encode(content))
+        };
+        Ok(Self {
+            this: package("LONGSHORE_PACKAGE")?,
+            other: package("LONGSHORE_OTHER_PACKAGE")?,
+        })
+    }
+
+    /// Gives a function the code of a version. What it works on is killed, which AWS does not do.
+    fn update(&self, environment: &Environment, function: &str, code: Code) -> Result<()> {
+        let name = environment.applied.function_name(function)?;
+        let package = match code {
+            Code::This => &self.this,
+            Code::Other => &self.other,
+        };
+        let path = format!("/2015-03-31/functions/{name}/code");
+        let body = json!({"ZipFile": package});
+        let client = environment.client();
+        client.lambda("UpdateFunctionCode", Method::PUT, &path, &body)?;
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "needs the packages of two versions: run cargo xtask upgrade"]
+fn upgraded_in_the_middle_of_rollouts_and_back_nothing_is_lost() -> Result<()> {
+    let packages = Packages::read()?;
+    let environment = Environment::of_this_process()?;
+    for function in FUNCTIONS {
+        packages.update(&environment, function, Code::Other)?;
+    }
+    environment.control().pause_before_retries(PAUSE_OF_AWS)?;
+    let day = Day::new()?;
+    let forth = FUNCTIONS.map(|function| (function, Code::This));
+    let back = FUNCTIONS.map(|function| (function, Code::Other));
+    // Each function is of the other version than its neighbour, and of another one every round.
+    let mixed = (0..FUNCTIONS.len() * 4).map(|number| {
+        let code = match (number + number / FUNCTIONS.len()) % 2 {
+            0 => Code::This,
+            _ => Code::Other,
+        };
+        (FUNCTIONS[number % FUNCTIONS.len()], code)
+    });
+    let courses = [
+        ("the other version alone", Vec::new()),
+        ("upgraded, function by function", forth.to_vec()),
+        ("this version alone", Vec::new()),
+        ("downgraded, function by function", back.to_vec()),
+        (
+            "both versions side by side, back and forth",
+            mixed.collect(),
+        ),
+        ("upgraded again", forth.to_vec()),
+    ];
+    for (number, (what, updates)) in courses.iter().enumerate() {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let updating = scope.spawn(|| -> Result<()> {
+                for (function, code) in updates {
+                    pass_time("the next update", BETWEEN_UPDATES, &AtomicBool::new(false))?;
+                    packages.update(&environment, function, *code)?;
+                }
+                while !updates.is_empty() && !is_over.load(Ordering::Relaxed) {
+                    look_at_all(&environment);
+                    pass_time("the next round", ROUND, &is_over)?;
+                }
+                Ok(())
+            });
+            let passed = day.pass(number + 1);
+            is_over.store(true, Ordering::Relaxed);
+            let updated = updating.join();
+            passed?;
+            updated.map_err(|_| anyhow::anyhow!("a thread panicked"))?
+        })
+        .with_context(|| *what)?;
+        wait_until_drained(&environment, &FUNCTIONS)?;
+        day.check_no_dead_letters().with_context(|| *what)?;
+        day.check(number + 1).with_context(|| *what)?;
+    }
+    Ok(())
+}
+
+/// What the schedules ask for every 15 minutes. Where it fails, the next round asks again.
+fn look_at_all(environment: &Environment) {
+    for function in ["provision", "deploy", "sync"] {
+        drop(ask(environment, function, &json!({"action": "reconcile"})));
+    }
 }
 
 /// How many repositories the services of a soak follow.

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask package|image|local|demo|test|soak|bench|fuzz`.
+//! The project's own commands: `cargo xtask package|image|local|demo|test|soak|upgrade|bench|fuzz`.
 
 mod bench;
 mod circles;
@@ -20,6 +20,7 @@ mod templates;
 mod terminal;
 mod test;
 mod tools;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ enum Command {
     Test(test::Arguments),
     /// Let Longshore work under load and faults for an hour, and measure it.
     Soak(reliability::Arguments),
+    /// Let functions of this version and of another one work on the same rollouts.
+    Upgrade(upgrade::Arguments),
     /// Measure beside others what is said to be cheap.
     Bench(bench::Arguments),
     /// Look for inputs that break a parser of what comes from outside.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Soak(arguments) => test::soak(&workspace, &arguments),
+        Command::Upgrade(arguments) => upgrade::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
     });

@@ -20,7 +20,7 @@ use longshore_local::files;
 use longshore_local::process::{check_interruption, run_lines};
 use longshore_local::python::Python;
 use longshore_local::terraform::Configuration;
-use longshore_local::workspace::Workspace;
+use longshore_local::workspace::{PACKAGE, Workspace};
 
 use crate::compile::{Crates, cargo};
 use crate::durations::Durations;
@@ -773,11 +773,7 @@ fn summary(terminal: &mut Terminal, outcomes: &[Outcome]) -> ExitCode {
     }
     terminal.line("");
     terminal.line(&format!("{} passed, {} failed", total.passed, total.failed));
-    if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    exit_code(total)
 }
 
 /// The folders of Terraform that are checked one by one: modules, however deep they are, and environments.
@@ -865,10 +861,31 @@ pub fn soak(workspace: &Workspace, asked: &reliability::Arguments) -> Result<Exi
     let count = suite.reliability("soak", |command| {
         command.envs(asked.variables());
     })?;
-    Ok(match count.failed {
+    Ok(exit_code(count))
+}
+
+/// Days on functions of two versions, of which the other one was packed as `other`.
+pub fn upgrade(workspace: &Workspace, other: &Path) -> Result<ExitCode> {
+    let arguments = Arguments::default();
+    let mut suite = Suite::new(workspace, &arguments, Terminal::standard_output());
+    let package = |directory: &Path| directory.join(PACKAGE);
+    let this = workspace.local_packages().join(tools::host_architecture()?);
+    let count = suite.on_a_cloud_of_tests("upgrade", |suite, directory| {
+        let mut command = ignored_tests(suite.workspace, &[RELIABILITY.to_owned()], directory);
+        command
+            .arg("upgraded")
+            .env("LONGSHORE_PACKAGE", package(&this))
+            .env("LONGSHORE_OTHER_PACKAGE", package(other));
+        suite.cargo_test(&mut command)
+    })?;
+    Ok(exit_code(count))
+}
+
+fn exit_code(count: Count) -> ExitCode {
+    match count.failed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
-    })
+    }
 }
 
 /// The tests of these programs that need the cloud of a directory.
