@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
@@ -88,9 +86,7 @@ fn is_wanted(service_id: &ServiceId, filter: Option<&str>) -> bool {
 }
 
 fn table(statuses: &[ServiceStatus]) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
+    let mut table = terminal::table(&[
         "service",
         "number",
         "deployment",
