@@ -32,7 +32,7 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::R
 }
 
 fn table(deployments: &[Deployment]) -> String {
-    let mut table = terminal::table(&[
+    let headings = [
         "number",
         "outcome",
         "image",
@@ -41,10 +41,10 @@ fn table(deployments: &[Deployment]) -> String {
         "asked for by",
         "asked for",
         "took",
-    ]);
-    for deployment in deployments {
+    ];
+    let rows = deployments.iter().map(|deployment| {
         let commit = deployment.commit.as_deref().unwrap_or("-");
-        table.add_row([
+        [
             deployment.number.to_string(),
             state_of(deployment),
             image_name(&deployment.image),
@@ -56,9 +56,9 @@ fn table(deployments: &[Deployment]) -> String {
                 || "-".to_owned(),
                 |end| duration(deployment.claimed_at, end),
             ),
-        ]);
-    }
-    table.to_string()
+        ]
+    });
+    terminal::table(headings, rows)
 }
 
 fn asked_by(source: &Source) -> String {

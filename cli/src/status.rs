@@ -86,7 +86,7 @@ fn is_wanted(service_id: &ServiceId, filter: Option<&str>) -> bool {
 }
 
 fn table(statuses: &[ServiceStatus]) -> String {
-    let mut table = terminal::table(&[
+    let headings = [
         "service",
         "number",
         "deployment",
@@ -95,10 +95,10 @@ fn table(statuses: &[ServiceStatus]) -> String {
         "asked for",
         "tasks",
         "next",
-    ]);
-    for status in statuses {
+    ];
+    let rows = statuses.iter().map(|status| {
         let name = name_of(&status.service_id);
-        let row = match &status.deployment {
+        match &status.deployment {
             Some(deployment) => [
                 name,
                 deployment.number.to_string(),
@@ -122,10 +122,9 @@ fn table(statuses: &[ServiceStatus]) -> String {
                 tasks_of(status),
                 next(status),
             ],
-        };
-        table.add_row(row);
-    }
-    table.to_string()
+        }
+    });
+    terminal::table(headings, rows)
 }
 
 /// As people name a service.
