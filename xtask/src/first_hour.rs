@@ -267,10 +267,8 @@ mod tests {
             if line.starts_with("```") {
                 is_console = line == "```console";
             }
-            assert!(
-                !is_console || shown(&workspace, line) == format!("{line}\n"),
-                "{line}"
-            );
+            let line = format!("{line}\n");
+            assert!(!is_console || shown(&workspace, &line) == line, "{line}");
         }
     }
 }
