@@ -95,11 +95,12 @@ fn line(event: &StackEvent) -> String {
         Some(reason) => format!(": {reason}"),
         None => String::new(),
     };
+    // What nearly all types begin with takes room, and says nothing.
+    let resource_type = event.resource_type.trim_start_matches("AWS::");
     format!(
-        "{} {:<28} {:<45} {}{reason}",
+        "{} {:<18} {} ({resource_type}){reason}",
         event.at.format("%H:%M:%S"),
         event.status,
-        event.resource_type,
         event.logical_id
     )
 }

@@ -1,7 +1,5 @@
 //! `longshore history`.
 
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::Source;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{Asker, duration, image_name, second};
@@ -11,6 +9,7 @@ use longshore_rollout::record::Deployment;
 
 use crate::arguments::{HistoryArguments, Output};
 use crate::status::state_of;
+use crate::terminal;
 
 /// Shows the deployments of a service, the newest first.
 pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::Result<String> {
@@ -33,9 +32,7 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::R
 }
 
 fn table(deployments: &[Deployment]) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
+    let headings = [
         "number",
         "outcome",
         "image",
@@ -44,10 +41,10 @@ fn table(deployments: &[Deployment]) -> String {
         "asked for by",
         "asked for",
         "took",
-    ]);
-    for deployment in deployments {
+    ];
+    let rows = deployments.iter().map(|deployment| {
         let commit = deployment.commit.as_deref().unwrap_or("-");
-        table.add_row([
+        [
             deployment.number.to_string(),
             state_of(deployment),
             image_name(&deployment.image),
@@ -59,9 +56,9 @@ fn table(deployments: &[Deployment]) -> String {
                 || "-".to_owned(),
                 |end| duration(deployment.claimed_at, end),
             ),
-        ]);
-    }
-    table.to_string()
+        ]
+    });
+    terminal::table(headings, rows)
 }
 
 fn asked_by(source: &Source) -> String {

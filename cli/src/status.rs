@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
@@ -88,9 +86,7 @@ fn is_wanted(service_id: &ServiceId, filter: Option<&str>) -> bool {
 }
 
 fn table(statuses: &[ServiceStatus]) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
+    let headings = [
         "service",
         "number",
         "deployment",
@@ -99,10 +95,10 @@ fn table(statuses: &[ServiceStatus]) -> String {
         "asked for",
         "tasks",
         "next",
-    ]);
-    for status in statuses {
+    ];
+    let rows = statuses.iter().map(|status| {
         let name = name_of(&status.service_id);
-        let row = match &status.deployment {
+        match &status.deployment {
             Some(deployment) => [
                 name,
                 deployment.number.to_string(),
@@ -126,10 +122,9 @@ fn table(statuses: &[ServiceStatus]) -> String {
                 tasks_of(status),
                 next(status),
             ],
-        };
-        table.add_row(row);
-    }
-    table.to_string()
+        }
+    });
+    terminal::table(headings, rows)
 }
 
 /// As people name a service.

@@ -2,7 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use longshore_report::words::for_terminal;
+use terminal_size::terminal_size_of;
 
 /// Prints an answer.
 pub fn answer(text: &str) {
@@ -31,4 +34,127 @@ fn print<W: Write + IsTerminal>(output: &mut W, text: &str) {
         true => writeln!(output, "{}", for_terminal(text)),
         false => writeln!(output, "{text}"),
     };
+}
+
+/// What a narrow terminal has no room for: the tag of an image says the same to people.
+const DISPENSABLE: &str = "digest";
+
+/// A table that fits the terminal: long cells are wrapped in their columns.
+pub fn table<const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> String {
+    let rows: Vec<[String; COLUMNS]> = rows.collect();
+    let whole = printed(&headings, &rows, |_| true, None);
+    let is_too_wide = |text: &str, width| text.lines().any(|line| line.chars().count() > width);
+    match width() {
+        Some(width) if is_too_wide(&whole, width.into()) => {
+            let is_kept = |column: usize| headings.get(column) != Some(&DISPENSABLE);
+            printed(&headings, &rows, is_kept, Some(width))
+        }
+        _ => whole,
+    }
+}
+
+fn printed<const COLUMNS: usize>(
+    headings: &[&str; COLUMNS],
+    rows: &[[String; COLUMNS]],
+    is_kept: impl Fn(usize) -> bool,
+    width: Option<u16>,
+) -> String {
+    let kept: Vec<usize> = (0..COLUMNS).filter(|column| is_kept(*column)).collect();
+    let cells = |row: &[String; COLUMNS]| -> Vec<String> {
+        let cells = kept.iter().filter_map(|column| row.get(*column));
+        cells.cloned().collect()
+    };
+    let headings = headings.map(str::to_owned);
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(cells(&headings));
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
+        // Words stay whole where all columns have room for their longest ones, and for the borders around them.
+        let all = || rows.iter().chain([&headings]);
+        let longest: Vec<u16> = kept
+            .iter()
+            .map(|column| longest_word(all().filter_map(|row| row.get(*column))))
+            .collect();
+        let needed: u16 = longest.iter().map(|word| word + 3).sum();
+        if needed < width {
+            let bounds = longest.iter().map(|word| {
+                // With a blank on each side.
+                ColumnConstraint::LowerBoundary(Width::Fixed(word + 2))
+            });
+            table.set_constraints(bounds);
+        }
+    }
+    table.to_string()
+}
+
+fn longest_word<'a>(cells: impl Iterator<Item = &'a String>) -> u16 {
+    let words = cells.flat_map(|cell| cell.split_whitespace());
+    let lengths = words.map(|word| word.chars().count());
+    lengths
+        .max()
+        .unwrap_or_default()
+        .try_into()
+        .unwrap_or(u16::MAX / 64)
+}
+
+/// How wide what is printed may be; whatever reads it that is not a terminal gets as much as there is, unless it says
+/// otherwise as shells do.
+fn width() -> Option<u16> {
+    match terminal_size_of(io::stdout()) {
+        Some((width, _)) => Some(width.0),
+        None => std::env::var("COLUMNS").ok()?.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> [String; 4] {
+        let words = "rolled back: deployment failed: tasks failed to start";
+        ["shop/api", words, "35c621a8f49c", "2026-11-30 05:06:56 UTC"].map(str::to_owned)
+    }
+
+    const HEADINGS: [&str; 4] = ["service", "outcome", "digest", "asked for"];
+
+    #[test]
+    fn a_table_is_no_wider_than_the_terminal_and_breaks_no_word() {
+        let is_kept = |column| column != 2;
+        for width in [45, 60, 80] {
+            let text = printed(&HEADINGS, &[row()], is_kept, Some(width));
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(usize::from(width)), "{text}");
+            let [service, outcome, digest, at] = row();
+            for word in [&service, &outcome, &at]
+                .iter()
+                .flat_map(|cell| cell.split(' '))
+            {
+                assert!(text.contains(word), "{word} is broken:\n{text}");
+            }
+            assert!(!text.contains(&digest), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_narrower_than_the_words_gets_no_wider_table() {
+        let text = printed(&HEADINGS, &[row()], |_| true, Some(30));
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 30),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_has_room_enough_is_whole() {
+        let text = printed(&HEADINGS, &[row()], |_| true, None);
+        assert!(row().iter().all(|cell| text.contains(cell)), "{text}");
+    }
 }

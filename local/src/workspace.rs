@@ -8,6 +8,9 @@ pub const BOOTSTRAP: &str = "bootstrap";
 /// The program of the task that transfers bottles.
 pub const BOTTLE_SYNC: &str = "bottle-sync";
 
+/// The command line's program.
+pub const COMMAND_LINE: &str = "longshore";
+
 /// The file name of the functions' package.
 pub const PACKAGE: &str = "longshore.zip";
 

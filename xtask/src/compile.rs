@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use longshore_local::process::{capture, run_logged_and_watched};
 use longshore_local::python::Python;
-use longshore_local::workspace::{BOOTSTRAP, BOTTLE_SYNC, Workspace};
+use longshore_local::workspace::{BOOTSTRAP, BOTTLE_SYNC, COMMAND_LINE, Workspace};
 
 use crate::shell::quoted;
 use crate::terminal::Terminal;
@@ -59,26 +59,59 @@ pub fn for_aws(
     architecture: &str,
     terminal: &mut Terminal,
 ) -> Result<Programs> {
+    let names = [BOOTSTRAP, BOTTLE_SYNC];
+    compile_for_aws(workspace, python, architecture, &names, terminal)
+}
+
+/// The same with the command line, which is compiled of the same crates. Answers where that is, too.
+pub fn for_release(
+    workspace: &Workspace,
+    python: &Python,
+    architecture: &str,
+    terminal: &mut Terminal,
+) -> Result<(Programs, PathBuf)> {
+    let names = [BOOTSTRAP, BOTTLE_SYNC, COMMAND_LINE];
+    let programs = compile_for_aws(workspace, python, architecture, &names, terminal)?;
+    Ok((
+        programs,
+        program_for_aws(workspace, architecture, COMMAND_LINE),
+    ))
+}
+
+/// Where cargo-lambda puts a program.
+fn program_for_aws(workspace: &Workspace, architecture: &str, name: &str) -> PathBuf {
+    let directory = workspace.path("target/lambda").join(architecture);
+    directory.join(name).join("bootstrap")
+}
+
+fn compile_for_aws(
+    workspace: &Workspace,
+    python: &Python,
+    architecture: &str,
+    names: &[&str],
+    terminal: &mut Terminal,
+) -> Result<Programs> {
     let target = target(architecture);
     require_standard_library(workspace, target, terminal)?;
     let guard = lock(workspace, "packages")?;
-    let directory = workspace.path("target/lambda").join(architecture);
-    let program = |name| directory.join(name).join("bootstrap");
+    let program = |name| program_for_aws(workspace, architecture, name);
     let programs = Programs {
         bootstrap: program(BOOTSTRAP),
         bottle_sync: program(BOTTLE_SYNC),
         _guard: guard,
     };
     // What runs cannot be written, but removed: a task of a local cloud may run it.
-    remove_if_there(&programs.bootstrap)?;
-    remove_if_there(&programs.bottle_sync)?;
-    let mut command = cargo_lambda(workspace, python, target, &directory)?;
+    for name in names {
+        remove_if_there(&program(name))?;
+    }
+    let directory = workspace.path("target/lambda").join(architecture);
+    let mut command = cargo_lambda(workspace, python, target, &directory, names)?;
     watch(
         &mut command,
         &workspace.path("target/package.log"),
         terminal,
     )
-    .with_context(|| format!("build {BOOTSTRAP} and {BOTTLE_SYNC} for {target}"))?;
+    .with_context(|| format!("build {} for {target}", names.join(", ")))?;
     Ok(programs)
 }
 
@@ -237,6 +270,7 @@ fn cargo_lambda(
     python: &Python,
     target: &str,
     directory: &Path,
+    names: &[&str],
 ) -> Result<Command> {
     let mut command = Command::new(python.programs().join("cargo-lambda"));
     command
@@ -249,11 +283,8 @@ fn cargo_lambda(
             PROFILE,
             "--target",
             target,
-            "--bin",
-            BOOTSTRAP,
-            "--bin",
-            BOTTLE_SYNC,
         ])
+        .args(names.iter().flat_map(|name| ["--bin", name]))
         .arg("--lambda-dir")
         .arg(directory)
         .current_dir(workspace.root());

@@ -1,18 +1,19 @@
-//! `cargo xtask image`: the container image of the task that transfers bottles, made without a container engine.
+//! `cargo xtask image`: the container image of the task that transfers bottles, or of the command line, made without a
+//! container engine.
 //!
 //! The image is a static program and the certificates of those whom it trusts, nothing else: no shell, no package
 //! manager, no user. The same sources give the same digest, so a push of what is there already changes nothing.
 
 mod layer;
 mod layout;
-mod push;
+pub mod push;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use longshore_local::python::Python;
-use longshore_local::workspace::Workspace;
+use longshore_local::workspace::{BOTTLE_SYNC, COMMAND_LINE, Workspace};
 use serde_json::Value;
 
 use crate::compile;
@@ -21,14 +22,36 @@ use crate::image::push::{Destination, Registry};
 use crate::package::Architecture;
 use crate::terminal::{Style, Terminal, padded};
 
-/// Where the image goes, as an OCI image layout.
-const LAYOUT: &str = "target/images/bottle-sync";
+/// Where images go, each as an OCI image layout in a folder that has its program's name.
+const LAYOUTS: &str = "target/images";
+
+/// The programs that there are images of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Program {
+    /// The task that transfers bottles.
+    BottleSync,
+    /// The command line.
+    Longshore,
+}
+
+impl Program {
+    /// Its name, and the ports on which it answers.
+    fn contents(self) -> (&'static str, &'static [u16]) {
+        match self {
+            Self::BottleSync => (BOTTLE_SYNC, &[8080]),
+            Self::Longshore => (COMMAND_LINE, &[]),
+        }
+    }
+}
 
 #[derive(Args)]
 pub struct Arguments {
     /// The architecture to build for.
     #[arg(long, value_enum, default_value_t = Architecture::All)]
     architecture: Architecture,
+    /// What the image is of.
+    #[arg(long, value_enum, default_value_t = Program::BottleSync)]
+    program: Program,
     /// Push it to this repository of ECR, with this tag: of the account and region of the environment's credentials,
     /// or of the local cloud that `cargo xtask local env` points at.
     #[arg(long, value_name = "REPOSITORY[:TAG]")]
@@ -44,10 +67,17 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         .map(|_| Registry::of_environment())
         .transpose()?;
     let python = Python::ensure(workspace, |text| terminal.progress(text))?;
+    let (name, ports) = arguments.program.contents();
     let mut images = Vec::new();
     for architecture in arguments.architecture.names() {
-        let program =
-            compile::for_aws(workspace, &python, architecture, &mut terminal)?.bottle_sync;
+        let program = match arguments.program {
+            Program::BottleSync => {
+                compile::for_aws(workspace, &python, architecture, &mut terminal)?.bottle_sync
+            }
+            Program::Longshore => {
+                compile::for_release(workspace, &python, architecture, &mut terminal)?.1
+            }
+        };
         let annotations = match &registry {
             Some(registry) if registry.is_local() => local_annotations(&program),
             _ => Annotations::new(),
@@ -55,11 +85,13 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         let content =
             std::fs::read(&program).with_context(|| format!("read {}", program.display()))?;
         terminal.progress(&format!("packing the image for {architecture}"));
-        images.push(Image::of_program(&content, architecture, annotations)?);
+        let image = Image::of_program(name, &content, ports, architecture, annotations)?;
+        images.push(image);
     }
     let index = layout::index_of(&images)?;
-    layout::write(&workspace.path(LAYOUT), &images, &index)?;
-    show(&images, &index);
+    let folder = format!("{LAYOUTS}/{name}");
+    layout::write(&workspace.path(&folder), &images, &index)?;
+    show(&images, &index, &folder);
     if let (Some(registry), Some(destination)) = (registry, &arguments.push) {
         registry.push(destination, &images, &index, |text| terminal.progress(text))?;
         terminal.line(&format!(
@@ -79,7 +111,7 @@ fn local_annotations(program: &std::path::Path) -> Annotations {
     )])
 }
 
-fn show(images: &[Image], index: &Blob) {
+fn show(images: &[Image], index: &Blob, folder: &str) {
     let mut output = Terminal::standard_output();
     let heading = format!("{} {:>10}  digest", padded("for", 8), "bytes");
     let heading = output.styled(Style::Bold, &heading);
@@ -98,5 +130,5 @@ fn show(images: &[Image], index: &Blob) {
         "",
         index.descriptor.digest
     ));
-    output.line(&format!("oci:{LAYOUT}:latest"));
+    output.line(&format!("oci:{folder}:latest"));
 }

@@ -9,8 +9,10 @@ use clap::{Args, Subcommand};
 use longshore_local::cloud::{self, Lifetime};
 use longshore_local::environment::Environment;
 use longshore_local::python::Python;
+use longshore_local::scene::{Network, fails, push_image, serves};
 use longshore_local::workspace::Workspace;
 
+use crate::image::push::Destination;
 use crate::shell::quoted;
 use crate::terminal::{Style, Terminal};
 use crate::{package, tools};
@@ -37,15 +39,31 @@ enum Command {
     Status,
     /// Print the lines that point any AWS client at it: eval "$(cargo xtask local env)".
     Env,
+    /// Make a VPC with two subnets, and print the lines that name them: eval "$(cargo xtask local network)".
+    Network,
+    /// Push an image to its ECR, without a container engine.
+    Push(PushArguments),
+}
+
+#[derive(Args)]
+struct PushArguments {
+    /// The image, such as shop/api:v1; the repository is made where it is missing.
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    image: Destination,
+    /// Its container says this and exits with 1; without it, it says that it serves, and runs.
+    #[arg(long, value_name = "LINE")]
+    fails: Option<String>,
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let directory = &workspace.root().join(&arguments.directory);
-    match arguments.command {
+    match &arguments.command {
         Command::Up => up(workspace, directory),
         Command::Down => down(directory),
         Command::Status => status(directory),
-        Command::Env => print_variables(directory),
+        Command::Env => print_variables(&running(directory)?.variables()),
+        Command::Network => make_network(&running(directory)?),
+        Command::Push(arguments) => push(&running(directory)?, arguments),
     }
 }
 
@@ -173,14 +191,35 @@ fn status(directory: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_variables(directory: &Path) -> Result<ExitCode> {
+/// What there is to work with in the cloud that runs.
+fn running(directory: &Path) -> Result<Environment> {
     cloud::running(directory)?
         .context("the local cloud is not running; start it: cargo xtask local up")?;
-    let environment = Environment::read(directory)?;
+    Environment::read(directory)
+}
+
+fn print_variables(variables: &[(&str, String)]) -> Result<ExitCode> {
     let mut terminal = Terminal::standard_output();
-    for (name, value) in environment.variables() {
-        terminal.line(&format!("export {name}={}", quoted(&value)));
+    for (name, value) in variables {
+        terminal.line(&format!("export {name}={}", quoted(value)));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_network(environment: &Environment) -> Result<ExitCode> {
+    let Network { vpc, subnets } = Network::create(environment)?;
+    print_variables(&[("VPC_ID", vpc), ("SUBNET_IDS", subnets.join(", "))])
+}
+
+fn push(environment: &Environment, arguments: &PushArguments) -> Result<ExitCode> {
+    let Destination { repository, tag } = &arguments.image;
+    // The line is one word of the container's shell, whatever is in it.
+    let command = match &arguments.fails {
+        Some(line) => fails(&line.replace('\'', r"'\''")),
+        None => serves(&format!("{repository} {tag} is serving")),
+    };
+    let digest = push_image(&environment.client(), repository, tag, &command)?;
+    Terminal::standard_output().line(&format!("pushed {repository}:{tag} as {digest}"));
     Ok(ExitCode::SUCCESS)
 }
 

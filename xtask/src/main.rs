@@ -1,12 +1,14 @@
-//! The project's own commands: `cargo xtask package|image|local|demo|test|soak|upgrade|bench|fuzz`.
+//! The project's own commands: `cargo xtask package|image|dist|local|demo|first-hour|test|soak|upgrade|bench|fuzz`.
 
 mod bench;
 mod circles;
 mod compile;
 mod demo;
+mod dist;
 mod documents;
 mod durations;
 mod features;
+mod first_hour;
 mod fuzz;
 mod image;
 mod imports;
@@ -16,6 +18,7 @@ mod package;
 mod reliability;
 mod sbom;
 mod shell;
+mod tarball;
 mod templates;
 mod terminal;
 mod test;
@@ -41,12 +44,16 @@ struct Arguments {
 enum Command {
     /// Build the functions as Lambda packages into target/packages, byte for byte reproducibly.
     Package(package::Arguments),
-    /// Build the container image of the bottles' task, byte for byte reproducibly, and push it to ECR.
+    /// Build the container image of the bottles' task or of the command line, byte for byte reproducibly, and push it to ECR.
     Image(image::Arguments),
+    /// Build a release: archives of the command line and of the functions, with checksums and bills of materials.
+    Dist(dist::Arguments),
     /// The local cloud with Longshore in it: start, stop, look at it.
     Local(local::Arguments),
     /// Show the whole way of a push, from nothing, on this machine.
     Demo(demo::Arguments),
+    /// Run docs/first-hour.md on a local cloud, and write into it what was printed.
+    FirstHour,
     /// Run every check and every test.
     Test(test::Arguments),
     /// Let Longshore work under load and faults for an hour, and measure it.
@@ -64,8 +71,10 @@ fn main() -> ExitCode {
     let outcome = watch_for_interruption().and_then(|()| match Arguments::parse().command {
         Command::Package(arguments) => package::run(&workspace, &arguments),
         Command::Image(arguments) => image::run(&workspace, &arguments),
+        Command::Dist(arguments) => dist::run(&workspace, &arguments),
         Command::Local(arguments) => local::run(&workspace, &arguments),
         Command::Demo(arguments) => demo::run(&workspace, &arguments),
+        Command::FirstHour => first_hour::run(&workspace),
         Command::Test(arguments) => test::run(&workspace, &arguments),
         Command::Soak(arguments) => test::soak(&workspace, &arguments),
         Command::Upgrade(arguments) => upgrade::run(&workspace, &arguments),

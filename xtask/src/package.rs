@@ -102,11 +102,20 @@ pub fn for_aws(
     terminal: &mut Terminal,
 ) -> Result<Built> {
     let programs = compile::for_aws(workspace, python, architecture, terminal)?;
+    packed(workspace, architecture, programs)
+}
+
+/// Packs the functions' program that was compiled for an architecture.
+pub fn packed(
+    workspace: &Workspace,
+    architecture: &'static str,
+    programs: compile::Programs,
+) -> Result<Built> {
     let archive = pack(&programs.bootstrap, Compression::Smallest)?;
     let packages = workspace.packages();
     let folder = packages.join(architecture);
     files::write(&folder.join(PACKAGE), &archive)?;
-    let bill = sbom::of_the_programs(workspace, compile::target(architecture))?;
+    let bill = sbom::of_programs(workspace, compile::target(architecture), &sbom::ON_AWS)?;
     files::write(&folder.join(sbom::FILE), &bill)?;
     Ok(Built {
         package: Package {

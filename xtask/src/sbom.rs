@@ -1,6 +1,6 @@
-//! The bill of materials of what runs on AWS: every crate that its programs are compiled of, as CycloneDX 1.5.
+//! The bill of materials of programs: every crate that they are compiled of, as CycloneDX 1.5.
 //!
-//! It is as reproducible as the package that it lies beside: no time, no serial number and no path is in it.
+//! It is as reproducible as the archive that it lies beside: no time, no serial number and no path is in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,11 @@ use crate::compile::cargo;
 /// Its name, beside the package.
 pub const FILE: &str = "longshore.cdx.json";
 
-/// The crates of the programs: of the functions, and of the bottles' task.
-const PROGRAMS: [&str; 2] = ["longshore-bootstrap", "longshore-bottle-sync"];
+/// The crates of the programs that run on AWS: of the functions, and of the bottles' task.
+pub const ON_AWS: [&str; 2] = ["longshore-bootstrap", "longshore-bottle-sync"];
+
+/// The crate of the command line.
+pub const COMMAND_LINE: [&str; 1] = ["longshore-cli"];
 
 /// What `cargo metadata` says, as far as it matters here.
 #[derive(Deserialize)]
@@ -62,11 +65,11 @@ struct Kind {
     kind: Option<String>,
 }
 
-/// The bill of the programs for a target of rustc.
+/// The bill of programs, by the names of their crates, for a target of rustc.
 ///
 /// # Errors
 /// When cargo fails, or something that it says has no place in CycloneDX.
-pub fn of_the_programs(workspace: &Workspace, target: &str) -> Result<Vec<u8>> {
+pub fn of_programs(workspace: &Workspace, target: &str, programs: &[&str]) -> Result<Vec<u8>> {
     let metadata = capture(cargo(workspace, "metadata").args([
         "--locked",
         "--format-version",
@@ -75,14 +78,14 @@ pub fn of_the_programs(workspace: &Workspace, target: &str) -> Result<Vec<u8>> {
         target,
     ]))?;
     let lock = std::fs::read_to_string(workspace.path("Cargo.lock")).context("read Cargo.lock")?;
-    written(&metadata, &lock)
+    written(&metadata, &lock, programs)
 }
 
-fn written(metadata: &str, lock: &str) -> Result<Vec<u8>> {
+fn written(metadata: &str, lock: &str, programs: &[&str]) -> Result<Vec<u8>> {
     let crates: Crates =
         serde_json::from_str(metadata).context("read the answer of cargo metadata")?;
     let checksums = checksums(lock);
-    let uses = uses(&crates)?;
+    let uses = uses(&crates, programs)?;
     let packages: BTreeMap<&str, &Package> = crates
         .packages
         .iter()
@@ -137,7 +140,7 @@ fn written(metadata: &str, lock: &str) -> Result<Vec<u8>> {
 }
 
 /// Which crates each crate of the programs uses, by their ids.
-fn uses(crates: &Crates) -> Result<BTreeMap<&str, BTreeSet<&str>>> {
+fn uses<'a>(crates: &'a Crates, programs: &[&str]) -> Result<BTreeMap<&'a str, BTreeSet<&'a str>>> {
     let used_by: BTreeMap<&str, BTreeSet<&str>> = crates
         .resolve
         .nodes
@@ -151,13 +154,13 @@ fn uses(crates: &Crates) -> Result<BTreeMap<&str, BTreeSet<&str>>> {
     let mut open: Vec<&str> = crates
         .packages
         .iter()
-        .filter(|package| PROGRAMS.contains(&&*package.name))
+        .filter(|package| programs.contains(&&*package.name))
         .map(|package| &*package.id)
         .collect();
     ensure!(
-        open.len() == PROGRAMS.len(),
+        open.len() == programs.len(),
         "cargo metadata does not describe {}",
-        PROGRAMS.join(" and ")
+        programs.join(" and ")
     );
     let mut uses = BTreeMap::new();
     while let Some(id) = open.pop() {
@@ -265,7 +268,7 @@ mod tests {
             nodes.reverse();
         }
         let metadata = json!({"packages": packages, "resolve": {"nodes": nodes}});
-        written(&metadata.to_string(), LOCK).unwrap()
+        written(&metadata.to_string(), LOCK, &ON_AWS).unwrap()
     }
 
     #[test]

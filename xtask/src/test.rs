@@ -79,6 +79,8 @@ enum Part {
     Templates,
     /// The local cloud's own tests.
     Cloud,
+    /// What CI jobs use to deploy, run with a `longshore` that records its call.
+    Integrations,
     /// terraform validate and terraform test.
     Terraform,
     /// What AWS publishes judges requests, answers, policies and permissions.
@@ -97,6 +99,7 @@ impl Part {
             Self::Terraform => "terraform",
             Self::Templates => "templates",
             Self::Cloud => "local cloud",
+            Self::Integrations => "integrations",
             Self::Package => "packages",
             Self::EndToEnd => "end to end",
             Self::Stacks => "stacks end to end",
@@ -387,7 +390,8 @@ impl<'run> Suite<'run> {
             Part::Unit => self.unit(),
             Part::Terraform => self.terraform(),
             Part::Templates => self.templates(),
-            Part::Cloud => self.cloud(),
+            Part::Cloud => self.python_tests("emulator/tests", "emulator"),
+            Part::Integrations => self.python_tests("integrations/tests", "integrations/tests"),
             Part::Package => self.package(),
             Part::EndToEnd => self.end_to_end(),
             Part::Stacks => self.stacks(),
@@ -536,19 +540,12 @@ impl<'run> Suite<'run> {
         })
     }
 
-    fn cloud(&mut self) -> Result<Count> {
+    /// The tests of a folder in Python; their modules are named from `top` on.
+    fn python_tests(&mut self, folder: &str, top: &str) -> Result<Count> {
         let python = self.python()?;
         let mut command = Command::new(python.interpreter());
         command
-            .args([
-                "-m",
-                "unittest",
-                "discover",
-                "-s",
-                "emulator/tests",
-                "-t",
-                "emulator",
-            ])
+            .args(["-m", "unittest", "discover", "-s", folder, "-t", top])
             .current_dir(self.workspace.root());
         self.unittest(&mut command)
     }

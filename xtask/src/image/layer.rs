@@ -1,13 +1,10 @@
 //! The image's only layer: the program, and whom it trusts.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, GzBuilder};
-use tar::{Builder, EntryType, Header, HeaderMode};
 
-/// Where the program is in the image.
-pub const PROGRAM: &str = "/bottle-sync";
+use crate::tarball::{Tarball, compressed};
 
 /// Where programs on Linux look for the certificates of those whom they trust.
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
@@ -20,48 +17,17 @@ pub struct Layer {
     pub plain: Vec<u8>,
 }
 
-/// A layer that depends on nothing but the program's content: no clock, no owner, no path of this machine.
-pub fn of_program(program: &[u8]) -> Result<Layer> {
-    let mut archive = Builder::new(Vec::new());
-    archive.mode(HeaderMode::Deterministic);
+/// A layer with the program at its top. It depends on nothing but the program's name and content: no clock, no owner, no path of this machine.
+pub fn of_program(name: &str, program: &[u8]) -> Result<Layer> {
+    let mut archive = Tarball::new();
     for directory in ["etc/", "etc/ssl/", "etc/ssl/certs/"] {
-        append(&mut archive, directory, EntryType::Directory, 0o755, &[])?;
+        archive.folder(directory)?;
     }
-    append(
-        &mut archive,
-        CERTIFICATES,
-        EntryType::Regular,
-        0o644,
-        certificates().as_bytes(),
-    )?;
-    let name = PROGRAM.trim_start_matches('/');
-    append(&mut archive, name, EntryType::Regular, 0o755, program)?;
-    let plain = archive.into_inner().context("pack the layer")?;
-    let mut encoder = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
-    std::io::Write::write_all(&mut encoder, &plain).context("compress the layer")?;
-    let compressed = encoder.finish().context("compress the layer")?;
+    archive.file(CERTIFICATES, 0o644, certificates().as_bytes())?;
+    archive.file(name, 0o755, program)?;
+    let plain = archive.finished()?;
+    let compressed = compressed(&plain)?;
     Ok(Layer { compressed, plain })
-}
-
-fn append(
-    archive: &mut Builder<Vec<u8>>,
-    path: &str,
-    kind: EntryType,
-    mode: u32,
-    content: &[u8],
-) -> Result<()> {
-    let mut header = Header::new_ustar();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(content.len() as u64);
-    archive
-        .append_data(&mut header, path, content)
-        .with_context(|| format!("pack {path}"))
 }
 
 /// The certificates of the authorities that Mozilla trusts, as PEM. `Cargo.lock` pins them.
@@ -91,8 +57,8 @@ mod tests {
 
     #[test]
     fn equal_programs_give_equal_layers() {
-        let first = of_program(b"program").unwrap();
-        let second = of_program(b"program").unwrap();
+        let first = of_program("bottle-sync", b"program").unwrap();
+        let second = of_program("bottle-sync", b"program").unwrap();
         assert_eq!(first.compressed, second.compressed);
         let mut plain = Vec::new();
         GzDecoder::new(first.compressed.as_slice())
@@ -103,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_layer_holds_the_program_and_the_certificates_and_belongs_to_root() {
-        let layer = of_program(b"program").unwrap();
+        let layer = of_program("bottle-sync", b"program").unwrap();
         let mut found = Vec::new();
         for entry in Archive::new(layer.plain.as_slice()).entries().unwrap() {
             let mut entry = entry.unwrap();

@@ -67,9 +67,11 @@ pub struct Image {
 pub type Annotations = serde_json::Map<String, Value>;
 
 impl Image {
-    /// The image of a program for `architecture`, `x86_64` or `arm64`.
+    /// The image of a program, which answers on `ports`, for `architecture`, `x86_64` or `arm64`.
     pub fn of_program(
+        name: &str,
         program: &[u8],
+        ports: &[u16],
         architecture: &str,
         annotations: Annotations,
     ) -> Result<Self> {
@@ -78,16 +80,19 @@ impl Image {
         } else {
             "amd64"
         };
-        let Layer { compressed, plain } = layer::of_program(program)?;
+        let Layer { compressed, plain } = layer::of_program(name, program)?;
+        let mut config = json!({
+            "User": USER,
+            "Entrypoint": [format!("/{name}")],
+            "StopSignal": "SIGTERM",
+        });
+        for port in ports {
+            config["ExposedPorts"][format!("{port}/tcp")] = json!({});
+        }
         let configuration = json!({
             "architecture": architecture,
             "os": "linux",
-            "config": {
-                "User": USER,
-                "ExposedPorts": {"8080/tcp": {}},
-                "Entrypoint": [layer::PROGRAM],
-                "StopSignal": "SIGTERM",
-            },
+            "config": config,
             "rootfs": {"type": "layers", "diff_ids": [digest(&plain)]},
         });
         let configuration = Blob::new(CONFIGURATION, configuration.to_string().into_bytes());
@@ -165,7 +170,15 @@ mod tests {
     use super::*;
 
     fn image(architecture: &str) -> Image {
-        Image::of_program(b"program", architecture, Annotations::new()).unwrap()
+        let annotations = Annotations::new();
+        Image::of_program(
+            "bottle-sync",
+            b"program",
+            &[8080],
+            architecture,
+            annotations,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -185,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_answers_nobody_exposes_no_port() {
+        let annotations = Annotations::new();
+        let image = Image::of_program("longshore", b"program", &[], "arm64", annotations).unwrap();
+        let configuration: Value = serde_json::from_slice(&image.configuration.content).unwrap();
+        assert_eq!(configuration["config"]["Entrypoint"], json!(["/longshore"]));
+        assert_eq!(configuration["config"].get("ExposedPorts"), None);
+    }
+
+    #[test]
     fn the_manifest_names_its_parts_by_digest_and_size() {
         let image = image("arm64");
         let manifest: Value = serde_json::from_slice(&image.manifest.content).unwrap();
@@ -199,7 +221,8 @@ mod tests {
     #[test]
     fn annotations_change_the_manifest_and_nothing_else() {
         let annotations = Annotations::from_iter([("dev.example".to_owned(), json!("1"))]);
-        let annotated = Image::of_program(b"program", "arm64", annotations).unwrap();
+        let annotated =
+            Image::of_program("bottle-sync", b"program", &[8080], "arm64", annotations).unwrap();
         let plain = image("arm64");
         assert_eq!(annotated.layer.descriptor, plain.layer.descriptor);
         assert_eq!(

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Where an image goes in its registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    repository: String,
-    tag: String,
+    pub repository: String,
+    pub tag: String,
 }
 
 impl fmt::Display for Destination {

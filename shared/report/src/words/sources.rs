@@ -27,16 +27,11 @@ impl Asker for Source {
             Self::Manual { .. } => BY_PAYLOAD.to_owned(),
             Self::Reconcile => "the reconcile".to_owned(),
             Self::Rollback { to, .. } => format!("a rollback to deployment {to}"),
-            Self::Stack {
-                operation_id,
-                restored: true,
-            } => format!(
-                "Longshore, which restores the image after change {} of the stack",
-                name(operation_id)
-            ),
-            Self::Stack { operation_id, .. } => {
-                format!("change {} of the stack", name(operation_id))
+            // Which change it was is for programs: its id is long, and says nothing to people.
+            Self::Stack { restored: true, .. } => {
+                "Longshore, which restores the image after a change of the stack".to_owned()
             }
+            Self::Stack { .. } => "a change of the stack".to_owned(),
         }
     }
 
@@ -145,16 +140,11 @@ mod tests {
             ),
             (
                 of_stack(true),
-                "Longshore, which restores the image after change `change-7` of the stack",
+                "Longshore, which restores the image after a change of the stack",
                 None,
                 None,
             ),
-            (
-                of_stack(false),
-                "change `change-7` of the stack",
-                None,
-                None,
-            ),
+            (of_stack(false), "a change of the stack", None, None),
         ] {
             assert_eq!(whole(&source), (expected.to_owned(), version, said));
         }

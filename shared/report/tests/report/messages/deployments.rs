@@ -290,7 +290,7 @@ fn an_image_that_is_restored_after_a_change_of_the_stack() {
 }
 
 #[test]
-fn a_deployment_of_the_stack_itself_names_the_change() {
+fn a_deployment_of_the_stack_itself_says_so() {
     let LongshoreEvent::DeploymentSkipped(mut event) = skipped(SkipReason::AlreadyRunning) else {
         unreachable!("it is made as one");
     };
@@ -301,7 +301,7 @@ fn a_deployment_of_the_stack_itself_names_the_change() {
     let message = message(&LongshoreEvent::DeploymentSkipped(event));
     let reported = texts(&message).join("\n");
     assert!(
-        reported.contains("*Asked for by:* change `change-7` of the stack"),
+        reported.contains("*Asked for by:* a change of the stack"),
         "{reported}"
     );
 }
