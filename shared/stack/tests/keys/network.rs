@@ -641,6 +641,67 @@ fn a_network_load_balancer_listens_where_services_say() {
 }
 
 #[test]
+fn connections_and_datagrams_come_to_one_port_of_a_service() {
+    let file = |group: &str| {
+        format!(
+            "load_balancer: {{type: network, scheme: internet-facing, subnet_ids: [subnet-1, subnet-2]}}\nservices:\n  \
+             dns: {{image: \"shop/dns:v1\", container_port: 53, additional_container_ports: [8080], target_group: \
+             {{listener_port: 53, listener_protocol: TCP_UDP{group}}}}}\n"
+        )
+    };
+    let template = template(&file(", health_check: {port: 8080}"));
+    let listener = properties(&template, "PortListenerDns");
+    assert_eq!(
+        (&listener["Port"], &listener["Protocol"]),
+        (&json!(53), &json!("TCP_UDP"))
+    );
+    let targets = properties(&template, "TargetGroupDns");
+    assert_eq!(targets["Protocol"], "TCP_UDP");
+    assert!(
+        targets["TargetGroupAttributes"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"Key": "preserve_client_ip.enabled", "Value": "true"}))
+    );
+    let ports =
+        &properties(&template, "TaskDefinitionDns")["ContainerDefinitions"][0]["PortMappings"];
+    let ports: Vec<(&Value, &Value)> = ports
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|port| (&port["ContainerPort"], &port["Protocol"]))
+        .collect();
+    let (tcp, udp) = (json!("tcp"), json!("udp"));
+    assert_eq!(
+        ports,
+        [(&json!(53), &tcp), (&json!(53), &udp), (&json!(8080), &tcp)]
+    );
+    // The load balancer takes both from clients, and may reach the tasks by both and at the port of health checks.
+    for (group, rules) in [("LoadBalancerSecurityGroup", 2), ("SecurityGroupDns", 3)] {
+        let ingress = properties(&template, group)["SecurityGroupIngress"].clone();
+        let protocols: Vec<&str> = ingress
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|rule| rule["IpProtocol"].as_str())
+            .collect();
+        assert_eq!(protocols.len(), rules, "{ingress}");
+        assert!(protocols.contains(&"tcp") && protocols.contains(&"udp"));
+    }
+    let egress = types(&template)
+        .into_iter()
+        .filter(|one| *one == "AWS::EC2::SecurityGroupEgress");
+    assert_eq!(egress.count(), 3);
+    // A connection says whether a task is healthy: no port of its own is needed.
+    accepted(&file(""));
+    refused(
+        &file(", preserve_client_ip: false"),
+        "services.dns.target_group.preserve_client_ip",
+        "also of TCP_UDP",
+    );
+}
+
+#[test]
 fn what_a_network_load_balancer_cannot_do_is_refused() {
     const NETWORK: &str = "load_balancer: {type: network, subnet_ids: [subnet-1, subnet-2], ingress_cidr_ips: [10.0.0.0/8]}\n";
     for (group, key, words) in [
