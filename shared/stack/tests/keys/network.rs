@@ -190,6 +190,41 @@ fn a_rule_on_a_listener_that_exists_says_which_requests_are_its_own() {
 }
 
 #[test]
+fn a_cluster_and_a_file_system_that_are_not_there_are_refused_where_they_are_named() {
+    let reading = accepted(
+        "cluster: {existing: web}\nfile_systems: {media: {file_system_id: fs-0a1b2c3d}}\nservices:\n  \
+         api: {image: \"registry.example.com/api:v1\", mount_points: [{file_system: media, container_path: /media}]}\n",
+    );
+    let needs = needs(&reading.stack);
+    assert!(needs.clusters.contains("web") && needs.file_systems.contains("fs-0a1b2c3d"));
+    let there = |subnets: &mut Surroundings| {
+        for (id, zone) in [("subnet-1", "a"), ("subnet-2", "b")] {
+            let subnet = Subnet {
+                availability_zone: zone.to_owned(),
+                vpc_id: "vpc-1".to_owned(),
+            };
+            subnets.subnets.insert(id.to_owned(), subnet);
+        }
+    };
+    let mut surroundings = Surroundings::default();
+    there(&mut surroundings);
+    assert!(check_surroundings(&reading.stack, &surroundings).is_empty());
+    surroundings.missing_clusters.insert("web".to_owned());
+    surroundings
+        .missing_file_systems
+        .insert("fs-0a1b2c3d".to_owned());
+    let findings = check_surroundings(&reading.stack, &surroundings);
+    let found: Vec<(String, &str)> = findings
+        .iter()
+        .map(|finding| (finding.path.clone(), finding.message.as_str()))
+        .collect();
+    assert_eq!(found[0].0, "cluster.existing");
+    assert!(found[0].1.contains("no such cluster"), "{found:?}");
+    assert_eq!(found[1].0, "file_systems.media.file_system_id");
+    assert!(found[1].1.contains("no such EFS file system"), "{found:?}");
+}
+
+#[test]
 fn a_priority_that_another_stack_has_on_the_listener_is_refused_with_one_that_is_free() {
     let reading = accepted(&with_group(
         "",
