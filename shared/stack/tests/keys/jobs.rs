@@ -61,7 +61,7 @@ fn what_a_run_by_hand_is_given_is_read_from_the_template() {
         let template = template_of(&reading).to_string();
         scheduled_run(&template, "shop", "api", name).map_err(|error| error.to_string())
     };
-    let given = "cpu: 2048, memory: 8192, command: [report, --all], environment: {MODE: full, PRICE: $${x}}";
+    let given = "cpu: 2048, memory: 8192, command: [report, --all], environment: {MODE: full, PRICE: \"$${x}\"}";
     assert_eq!(
         run(given, "nightly").unwrap(),
         ScheduledRun {
