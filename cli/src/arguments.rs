@@ -268,7 +268,7 @@ pub enum AwsCommand {
     Rollback(RollbackArguments),
     /// Run a task of a service, show what it writes, and end with its exit status
     #[command(
-        after_help = "Examples:\n  longshore run shop/api -- python manage.py migrate --plan"
+        after_help = "Examples:\n  longshore run shop/api -- python manage.py migrate --plan\n  longshore run shop/jobs --schedule nightly"
     )]
     Run(RunArguments),
     /// Let no deployment of a service or a stack begin
@@ -353,6 +353,9 @@ pub struct RollbackArguments {
 pub struct RunArguments {
     /// The service, as <stack>/<service>
     pub service: ServiceArgument,
+    /// A schedule of the service, by its name in the stack file: runs one task with its command, environment and size
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub schedule: Option<String>,
     /// What the container runs, after `--`; without it, its own command
     #[arg(last = true)]
     pub command: Vec<String>,

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use longshore_events::manual::RunPayload;
+use longshore_provisioning::ports::StackProvisioner;
 use longshore_report::words::short_name;
 use longshore_rollout::history::task_logs;
 use longshore_rollout::ports::{Cloud, LogLine, TaskLogs, TaskState};
 use longshore_rollout::triggers::run::{StartedTask, exit_code, run_task};
+use longshore_stack::scheduled::{ScheduledRun, scheduled_run};
 use serde_json::json;
 
 use crate::answer::{Answer, Status};
 use crate::arguments::{Output, RunArguments};
 use crate::failures::why;
 use crate::outcome::worker;
+use crate::subject::ServiceArgument;
 use crate::terminal;
 
 /// How long lies between two looks.
@@ -24,20 +28,31 @@ const PAUSE: Duration = Duration::from_secs(3);
 const LINES: u32 = 1000;
 
 /// Starts a task of a service, shows what it writes, and ends as it ends.
-pub async fn run<C: Cloud + TaskLogs>(
+pub async fn run<C: Cloud + TaskLogs + StackProvisioner>(
     cloud: &C,
     arguments: RunArguments,
 ) -> anyhow::Result<Answer> {
     let RunArguments {
         service,
+        schedule,
         command,
         no_follow,
         output,
     } = arguments;
+    let run = match schedule {
+        Some(schedule) => scheduled(cloud, &service, &schedule).await?,
+        None => ScheduledRun {
+            command,
+            ..ScheduledRun::default()
+        },
+    };
     let payload = RunPayload {
         stack: service.stack,
         service: service.service,
-        command,
+        command: run.command,
+        environment: run.environment,
+        cpu: run.cpu,
+        memory: run.memory,
     };
     let started = run_task(cloud, &payload, &worker()).await?;
     let in_words = format!("task {} started", short_name(&started.task));
@@ -51,6 +66,18 @@ pub async fn run<C: Cloud + TaskLogs>(
     terminal::note(&in_words);
     let state = follow(cloud, &started).await?;
     ended(&started, state, output)
+}
+
+/// What a run of the schedule is given, as the stack was applied last.
+async fn scheduled<C: StackProvisioner>(
+    cloud: &C,
+    service: &ServiceArgument,
+    schedule: &str,
+) -> anyhow::Result<ScheduledRun> {
+    let ServiceArgument { stack, service } = service;
+    let template = cloud.template(stack).await?;
+    let template = template.with_context(|| format!("there is no stack {stack}"))?;
+    Ok(scheduled_run(&template, stack, service, schedule)?)
 }
 
 /// Shows what the task writes until it has ended; `None` when ECS does not remember it.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_efs::types::LifeCycleState;
-use futures_util::future::{try_join_all, try_join5};
+use futures_util::future::{try_join, try_join_all, try_join5};
 use longshore_events::arn::ServiceName;
 use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory, ServingGroup};
 use longshore_rollout::ports::ImageRegistry;
@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::connect::is_on_loopback;
-use crate::error::{failed, unreadable};
+use crate::error::{failed, not_found, unreadable};
 use crate::registry::ecr;
 use crate::signed::{Query, json_call};
 use crate::xml::or_blank;
@@ -39,12 +39,19 @@ impl Inventory for AwsCloud {
             self.listeners(&needs.listeners),
         )
         .await?;
+        let (missing_clusters, missing_file_systems) = try_join(
+            self.missing_clusters(&needs.clusters),
+            self.missing_file_systems(&needs.file_systems),
+        )
+        .await?;
         Ok(Surroundings {
             missing_repositories,
             missing_images,
             subnets,
             secrets,
             listeners,
+            missing_clusters,
+            missing_file_systems,
             is_on_loopback: is_on_loopback(self.configuration.endpoint_url()),
         })
     }
@@ -220,6 +227,38 @@ impl AwsCloud {
             )
             .await
             .map(drop)
+        })
+        .await
+    }
+
+    async fn missing_clusters(
+        &self,
+        clusters: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, CallError> {
+        missing(clusters, async |cluster| {
+            let operation = format!("describe ECS cluster {cluster}");
+            let call = self.ecs().describe_clusters().clusters(cluster);
+            let answer = call.send().await.map_err(failed(&operation))?;
+            // ECS shows a deleted one for a while.
+            let mut found = answer.clusters().iter();
+            found
+                .find(|one| one.status() == Some("ACTIVE"))
+                .map(drop)
+                .ok_or_else(|| not_found(&operation, "ECS shows none that is active"))
+        })
+        .await
+    }
+
+    async fn missing_file_systems(
+        &self,
+        file_systems: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, CallError> {
+        missing(file_systems, async |id| {
+            let call = self.efs().describe_file_systems().file_system_id(id);
+            let answer = call.send().await;
+            answer
+                .map(drop)
+                .map_err(failed(format!("describe EFS file system {id}")))
         })
         .await
     }

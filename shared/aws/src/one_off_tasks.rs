@@ -51,6 +51,8 @@ pub(crate) async fn run(
         .overrides(
             TaskOverride::builder()
                 .container_overrides(container)
+                .set_cpu(request.cpu.map(|cpu| cpu.to_string()))
+                .set_memory(request.memory.map(|memory| memory.to_string()))
                 .build(),
         );
     let strategy = service.capacity_provider_strategy.unwrap_or_default();

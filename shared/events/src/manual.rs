@@ -1,5 +1,7 @@
 //! Payloads that a person, a pipeline or a schedule invokes a function with.
 
+use std::collections::BTreeMap;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -114,6 +116,15 @@ pub struct RunPayload {
     /// Takes the place of the container's command. Default: the container's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Environment variables besides the container's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// CPU units of the task, 1024 a vCPU. Default: the service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+    /// MiB of memory of the task. Default: the service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u32>,
 }
 
 /// `{"action": "reconcile"}`.

@@ -147,6 +147,10 @@ pub struct TaskRequest {
     pub command: Vec<String>,
     /// Environment variables besides the container's own.
     pub environment: BTreeMap<String, String>,
+    /// CPU units of the task. `None`: as the task definition says.
+    pub cpu: Option<u32>,
+    /// MiB of memory of the task. `None`: as the task definition says.
+    pub memory: Option<u32>,
     /// Makes a second call start no second task: at most 64 characters (the Amazon ECS API Reference,
     /// RunTask).
     pub client_token: String,

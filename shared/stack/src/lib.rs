@@ -6,6 +6,7 @@ pub mod nearest;
 pub mod outputs;
 pub mod read;
 pub mod render;
+pub mod scheduled;
 pub mod spec;
 
 mod instances;

@@ -603,6 +603,8 @@ impl Inventory for FakeCloud {
                     .iter()
                     .map(|arn| (arn.clone(), Listener::default()))
                     .collect(),
+                missing_clusters: BTreeSet::new(),
+                missing_file_systems: BTreeSet::new(),
                 is_on_loopback: false,
             })
         })

@@ -475,6 +475,8 @@ fn task_request() -> TaskRequest {
         container: "app".to_owned(),
         command: vec!["bin/migrate".to_owned(), "--all".to_owned()],
         environment: [("PHASE".to_owned(), "before".to_owned())].into(),
+        cpu: Some(1024),
+        memory: Some(4096),
         client_token: "event-1-migrate".to_owned(),
         started_by: "longshore-deploy/shop/api".to_owned(),
     }
@@ -510,7 +512,7 @@ fn expected_task(place: Value) -> Value {
             "name": "app",
             "command": ["bin/migrate", "--all"],
             "environment": [{"name": "PHASE", "value": "before"}],
-        }]},
+        }], "cpu": "1024", "memory": "4096"},
     });
     let fields = place.as_object().unwrap().clone();
     expected.as_object_mut().unwrap().extend(fields);

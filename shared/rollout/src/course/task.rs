@@ -114,6 +114,8 @@ fn request(
         container: deployment.container.clone(),
         command: task.command.clone(),
         environment: task.environment.clone(),
+        cpu: None,
+        memory: None,
         client_token: client_token(deployment, phase, place),
         started_by: started_by_deploy(&deployment.stack, &deployment.service),
     };

@@ -2,8 +2,6 @@
 //!
 //! Nothing is written of it, and no deployment waits for it: whoever asked follows it.
 
-use std::collections::BTreeMap;
-
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::started_by_run;
 use longshore_events::longshore::TaskFailure;
@@ -105,7 +103,9 @@ async fn start<C: Cloud>(
         task_definition,
         container,
         command: payload.command.clone(),
-        environment: BTreeMap::new(),
+        environment: payload.environment.clone(),
+        cpu: payload.cpu,
+        memory: payload.memory,
         client_token: client_token(&worker.id),
         started_by: started_by_run(&service_id.stack, &service_id.service),
     };

@@ -1,5 +1,7 @@
 //! A task of a service by hand: what it runs, that it runs once, and how its end is told.
 
+use std::collections::BTreeMap;
+
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_events::manual::RunPayload;
 use longshore_rollout::ports::{ServiceDeployer, TaskState};
@@ -11,7 +13,25 @@ fn payload(service: &str, command: &[&str]) -> RunPayload {
         stack: "shop".to_owned(),
         service: service.to_owned(),
         command: command.iter().map(|word| (*word).to_owned()).collect(),
+        environment: BTreeMap::new(),
+        cpu: None,
+        memory: None,
     }
+}
+
+#[tokio::test]
+async fn a_task_by_hand_has_the_size_and_the_environment_that_were_asked_for() {
+    let cloud = FakeCloud::with_services(&[subscriber("api")]);
+    let payload = RunPayload {
+        environment: [("MODE".to_owned(), "full".to_owned())].into(),
+        cpu: Some(2048),
+        memory: Some(8192),
+        ..payload("api", &["report"])
+    };
+    run_task(&cloud, &payload, &worker("one", 0)).await.unwrap();
+    let tasks = cloud.one_off_tasks();
+    assert_eq!((tasks[0].cpu, tasks[0].memory), (Some(2048), Some(8192)));
+    assert_eq!(tasks[0].environment["MODE"], "full");
 }
 
 #[tokio::test]

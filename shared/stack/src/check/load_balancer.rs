@@ -94,7 +94,8 @@ fn check_places(stack: &Stack, findings: &mut Findings) {
                     path.key("listener_port"),
                     port,
                     format!(
-                        "service `{other}` is at this port already, expected ports that differ"
+                        "service `{other}` is at this port already, expected ports that differ; one service has TCP and UDP at \
+                         one port with `listener_protocol: TCP_UDP`"
                     ),
                 );
             }
@@ -490,15 +491,15 @@ fn check_behind_network(
              `load_balancer`, or let it hand on TCP",
         );
     }
-    if protocol == ListenerProtocol::Udp {
+    if protocol.has_datagrams() {
         if group.preserve_client_ip == Some(false) {
             findings.error(
                 path.key("preserve_client_ip"),
                 false,
-                "tasks behind UDP always see the addresses of clients; leave it out",
+                "tasks behind UDP always see the addresses of clients, also of TCP_UDP; leave it out",
             );
         }
-        if group.health_check.port.is_none() {
+        if protocol == ListenerProtocol::Udp && group.health_check.port.is_none() {
             findings.error_without_value(
                 path.key("health_check"),
                 "whether a task is healthy cannot be asked by UDP; add `port`, at which the container listens to TCP",
@@ -507,7 +508,7 @@ fn check_behind_network(
         if service.stack.load_balancer_is_dualstack() {
             findings.error(
                 path.key("listener_protocol"),
-                "UDP",
+                protocol.as_str(),
                 "a load balancer with `dualstack` takes UDP only with prefixes for source NAT, which are not supported; \
                  let `ip_address_type` of the `load_balancer` be ipv4",
             );
@@ -517,7 +518,8 @@ fn check_behind_network(
         findings.error(
             service.at("deployment_configuration").key("strategy"),
             service.spec.deployment_configuration.strategy.as_str(),
-            "requests are moved by a rule, which a Network Load Balancer does not have; expected ROLLING",
+            "Longshore lets ECS shift requests by a rule, which a Network Load Balancer does not have; shifting its \
+             connections is not supported, expected ROLLING",
         );
     }
     if let Some(scaling) = &service.spec.scaling

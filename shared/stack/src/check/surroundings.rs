@@ -24,6 +24,10 @@ pub struct Needs {
     pub secrets: BTreeSet<String>,
     /// ARNs of listeners to which the stack adds rules.
     pub listeners: BTreeSet<String>,
+    /// Names of ECS clusters that the stack does not make.
+    pub clusters: BTreeSet<String>,
+    /// Ids of EFS file systems that the stack does not make.
+    pub file_systems: BTreeSet<String>,
 }
 
 /// What of a stack's needs is there.
@@ -39,6 +43,10 @@ pub struct Surroundings {
     pub secrets: BTreeMap<String, String>,
     /// By their ARNs, the listeners that exist.
     pub listeners: BTreeMap<String, Listener>,
+    /// Clusters that are not there, or not active.
+    pub missing_clusters: BTreeSet<String>,
+    /// Ids of file systems that are not there.
+    pub missing_file_systems: BTreeSet<String>,
     /// Whether AWS itself answers on loopback, as a local cloud does: a mirror's hosts may be there, too.
     pub is_on_loopback: bool,
 }
@@ -67,6 +75,10 @@ pub fn needs(stack: &Stack) -> Needs {
     let listeners = target_groups.filter_map(|group| group.listener_arn.as_ref());
     let listeners = listeners.filter(|arn| !arn.contains("${"));
     needs.listeners.extend(listeners.cloned());
+    let cluster = existing_cluster(stack);
+    needs.clusters.extend(cluster.map(str::to_owned));
+    let file_systems = existing_file_systems(stack).map(|(_, id)| id.to_owned());
+    needs.file_systems.extend(file_systems);
     for (name, service) in &stack.services {
         for (path, container) in containers(name, service) {
             if let Ok(Origin::Own(image)) = origin(container.image) {
@@ -128,10 +140,51 @@ pub fn check_surroundings(stack: &Stack, surroundings: &Surroundings) -> Vec<Fin
     }
     check_subnets(stack, surroundings, &mut findings);
     check_listeners(stack, surroundings, &mut findings);
+    check_existing(stack, surroundings, &mut findings);
     if !surroundings.is_on_loopback {
         mirror::check_loopback(stack, &mut findings);
     }
     findings.all
+}
+
+/// The cluster that the stack names and does not make.
+fn existing_cluster(stack: &Stack) -> Option<&str> {
+    let existing = stack.cluster.existing.as_deref();
+    existing.filter(|name| !name.contains("${"))
+}
+
+/// By their names in the stack file, the ids of the file systems that the stack does not make.
+fn existing_file_systems(stack: &Stack) -> impl Iterator<Item = (&str, &str)> {
+    let all = stack.file_systems.iter();
+    let existing =
+        all.filter_map(|(name, one)| Some((name.as_str(), one.file_system_id.as_deref()?)));
+    existing.filter(|(_, id)| !id.contains("${"))
+}
+
+/// Checks whether the cluster and the file systems are there that other stacks make.
+fn check_existing(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
+    let cluster = existing_cluster(stack);
+    if let Some(cluster) = cluster.filter(|name| surroundings.missing_clusters.contains(*name)) {
+        findings.error(
+            Path::default().key("cluster").key("existing"),
+            cluster,
+            "there is no such cluster in this account and region; correct its name, apply the stack that makes it \
+             first, or give `cluster_name` for one of this stack's own",
+        );
+    }
+    for (name, id) in existing_file_systems(stack) {
+        if surroundings.missing_file_systems.contains(id) {
+            findings.error(
+                Path::default()
+                    .key("file_systems")
+                    .key(name)
+                    .key("file_system_id"),
+                id,
+                "there is no such EFS file system in this account and region; correct its id, or leave it out for \
+                 one of this stack's own",
+            );
+        }
+    }
 }
 
 /// The secret with which a container's image is pulled, as Secrets Manager is asked for it.

@@ -214,14 +214,10 @@ fn behind_own<'a>(
 fn listened(named_stack: &NamedStack, load_balancer: &LoadBalancer) -> Vec<(&'static str, u16)> {
     match load_balancer.r#type {
         LoadBalancerType::Network => {
-            let ports = behind_own(named_stack).filter_map(|(_, target_group)| {
-                Some((
-                    target_group
-                        .listener_protocol
-                        .unwrap_or_default()
-                        .transport(),
-                    target_group.listener_port?,
-                ))
+            let ports = behind_own(named_stack).flat_map(|(_, target_group)| {
+                let protocol = target_group.listener_protocol.unwrap_or_default();
+                let port = target_group.listener_port.into_iter();
+                port.flat_map(move |port| protocol.transports().iter().map(move |one| (*one, port)))
             });
             // Two services at one port are refused when the file is checked.
             let ports: BTreeSet<(&'static str, u16)> = ports.collect();
@@ -234,14 +230,18 @@ fn listened(named_stack: &NamedStack, load_balancer: &LoadBalancer) -> Vec<(&'st
     }
 }
 
-/// The container and the port of it that a Network Load Balancer sends datagrams to.
-pub(super) fn port_of_datagrams<'a>(
-    named_stack: &NamedStack<'a>,
-    named_service: NamedService<'a>,
-) -> Option<(&'a str, u16)> {
-    let target_group = named_stack.own_target_group(named_service)?;
-    let is_udp = target_group.listener_protocol == Some(ListenerProtocol::Udp);
-    is_udp.then(|| named_service.target())
+/// What a container speaks at a port: datagrams where a Network Load Balancer sends some there.
+pub(super) fn transports(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+    container: &str,
+    port: u16,
+) -> &'static [&'static str] {
+    let target_group = named_stack.own_target_group(named_service);
+    let protocol = target_group
+        .filter(|_| named_service.target() == (container, port))
+        .and_then(|target_group| target_group.listener_protocol);
+    protocol.unwrap_or_default().transports()
 }
 
 fn add_security_group(
@@ -592,9 +592,9 @@ fn target_group_attributes(
         attributes.push(attribute("stickiness.lb_cookie.duration_seconds", duration));
     }
     if named_stack.is_behind_network(named_service) {
-        // Of UDP they always do.
-        let is_preserved = spec.listener_protocol == Some(ListenerProtocol::Udp)
-            || spec.preserve_client_ip.unwrap_or(false);
+        // With datagrams they always do.
+        let protocol = spec.listener_protocol.unwrap_or_default();
+        let is_preserved = protocol.has_datagrams() || spec.preserve_client_ip.unwrap_or(false);
         attributes.push(attribute("preserve_client_ip.enabled", is_preserved));
     }
     attributes
@@ -657,17 +657,21 @@ fn add_egress(named_stack: &NamedStack, template: &mut Template, named_service: 
             };
             template.add(
                 Kind::LoadBalancerEgress,
-                &egress_names(&names, index),
+                &egress_names(&names, index, protocol),
                 &egress,
             );
         }
     }
 }
 
-/// The port of requests is the first one, that of health checks the second.
-fn egress_names<'a>(names: &[&'a str], index: usize) -> Vec<&'a str> {
-    let of_health = (index > 0).then_some("health");
-    names.iter().copied().chain(of_health).collect()
+/// The port of requests is the first one. Behind it come the same one for datagrams, and that of health checks.
+fn egress_names<'a>(names: &[&'a str], index: usize, protocol: &str) -> Vec<&'a str> {
+    let purpose = match protocol {
+        "udp" => "datagrams",
+        _ => "health",
+    };
+    let purpose = (index > 0).then_some(purpose);
+    names.iter().copied().chain(purpose).collect()
 }
 
 /// What must be there before the service's first task can be reached.
@@ -701,11 +705,12 @@ pub(super) fn dependencies(named_stack: &NamedStack, named_service: NamedService
         ids.push(Kind::ListenerRule.id(&[named_service.name]));
     }
     if named_stack.load_balancer_security_group().is_some() {
-        for (index, _) in named_stack.ports_in_front(named_service).iter().enumerate() {
+        let ports = named_stack.ports_in_front(named_service).into_iter();
+        for (index, (protocol, _)) in ports.enumerate() {
             let groups = named_service.named_security_groups().into_iter();
-            ids.extend(
-                groups.map(|(names, _)| Kind::LoadBalancerEgress.id(&egress_names(&names, index))),
-            );
+            ids.extend(groups.map(|(names, _)| {
+                Kind::LoadBalancerEgress.id(&egress_names(&names, index, protocol))
+            }));
         }
     }
     ids

@@ -141,8 +141,8 @@ impl<'a> NamedStack<'a> {
         existing.chain(own).collect()
     }
 
-    /// The ports of the service that its load balancer reaches, with their protocols: that of requests, and that of health
-    /// checks where it is another one.
+    /// The ports of the service that its load balancer reaches, with their protocols: that of requests, for datagrams as
+    /// well where they come beside connections, and that of health checks where it is another one.
     pub(super) fn ports_in_front(
         &self,
         named_service: NamedService<'a>,
@@ -151,10 +151,13 @@ impl<'a> NamedStack<'a> {
             return Vec::new();
         };
         let protocol = target_group.listener_protocol.unwrap_or_default();
-        let of_requests = (protocol.transport(), named_service.port());
+        let transports = protocol.transports().iter();
+        let mut ports: Vec<_> = transports
+            .map(|transport| (*transport, named_service.port()))
+            .collect();
         let of_health = target_group.health_check.port.map(|port| ("tcp", port));
-        let of_health = of_health.filter(|of_health| *of_health != of_requests);
-        [of_requests].into_iter().chain(of_health).collect()
+        ports.extend(of_health.filter(|of_health| !ports.contains(of_health)));
+        ports
     }
 
     /// The target group that requests come through, if they come through one.

@@ -460,27 +460,37 @@ fn port_mappings(
     let of_clients = service_connect::port(named_service)
         .filter(|_| container.sidecar.is_none())
         .zip(container.container_port);
-    let of_datagrams = load_balancer::port_of_datagrams(named_stack, named_service);
     let mappings: Vec<PortMapping> = container
         .container_port
         .into_iter()
         .chain(additional)
-        .map(|container_port| {
-            let named = of_clients.filter(|(_, port)| *port == container_port);
+        .flat_map(|port| {
+            let transports =
+                load_balancer::transports(named_stack, named_service, container.name, port);
+            transports.iter().map(move |transport| (port, *transport))
+        })
+        .map(|(container_port, protocol)| {
+            let named = of_clients
+                .filter(|(_, port)| *port == container_port)
+                // Both protocols of one port cannot have one name.
+                .filter(|_| protocol == "tcp" || !speaks_both(named_service));
             let named = named.map(|(named, _)| named);
             PortMapping {
                 name: named.map(|(name, _)| Value::written(name)),
                 container_port,
-                protocol: if of_datagrams == Some((container.name, container_port)) {
-                    "udp"
-                } else {
-                    "tcp"
-                },
+                protocol,
                 app_protocol: named.and_then(|(_, protocol)| protocol),
             }
         })
         .collect();
     (!mappings.is_empty()).then_some(mappings)
+}
+
+/// Whether connections and datagrams come to one port of the service.
+fn speaks_both(named_service: NamedService) -> bool {
+    let target_group = named_service.spec.target_group.as_ref();
+    let protocol = target_group.and_then(|target_group| target_group.listener_protocol);
+    protocol.unwrap_or_default().transports().len() > 1
 }
 
 fn linux_parameters(named_service: NamedService, container: Container) -> Option<LinuxParameters> {

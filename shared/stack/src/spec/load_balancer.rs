@@ -104,7 +104,8 @@ pub struct TargetGroup {
     /// What a Network Load Balancer speaks at that port. TLS ends there, with the load balancer's
     /// `certificate_arns`. Default: TCP.
     pub listener_protocol: Option<ListenerProtocol>,
-    /// Whether tasks behind a Network Load Balancer see the addresses of clients. Default: false; always true of UDP.
+    /// Whether tasks behind a Network Load Balancer see the addresses of clients. Default: false; always true of UDP and
+    /// TCP_UDP.
     pub preserve_client_ip: Option<bool>,
     /// Which version of HTTP tasks speak. HTTP2 and GRPC need a listener of HTTPS. Default: HTTP1.
     pub protocol_version: Option<ProtocolVersion>,
@@ -178,6 +179,9 @@ pub enum ListenerProtocol {
     Tls,
     /// Datagrams.
     Udp,
+    /// Both at one port, as DNS does.
+    #[serde(rename = "TCP_UDP")]
+    TcpUdp,
 }
 
 impl ListenerProtocol {
@@ -187,22 +191,29 @@ impl ListenerProtocol {
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
             Self::Udp => "UDP",
+            Self::TcpUdp => "TCP_UDP",
         }
     }
 
     /// What security groups let through for it.
-    pub fn transport(self) -> &'static str {
+    pub fn transports(self) -> &'static [&'static str] {
         match self {
-            Self::Tcp | Self::Tls => "tcp",
-            Self::Udp => "udp",
+            Self::Tcp | Self::Tls => &["tcp"],
+            Self::Udp => &["udp"],
+            Self::TcpUdp => &["tcp", "udp"],
         }
+    }
+
+    /// Whether there are datagrams among what comes.
+    pub fn has_datagrams(self) -> bool {
+        matches!(self, Self::Udp | Self::TcpUdp)
     }
 
     /// What it hands on to tasks.
     pub fn of_targets(self) -> &'static str {
         match self {
             Self::Tcp | Self::Tls => "TCP",
-            Self::Udp => "UDP",
+            Self::Udp | Self::TcpUdp => self.as_str(),
         }
     }
 }

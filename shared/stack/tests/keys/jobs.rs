@@ -3,6 +3,7 @@
 use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::cost::estimate;
 use longshore_stack::read::Reading;
+use longshore_stack::scheduled::{ScheduledRun, scheduled_run};
 use serde_json::{Value, json};
 
 use crate::support::{read_text, template_of};
@@ -51,6 +52,37 @@ fn a_run_has_its_own_size_command_and_environment() {
     );
     let target = self::target("memory: 1024");
     assert_eq!(target["Input"], r#"{"memory":"1024"}"#);
+}
+
+#[test]
+fn what_a_run_by_hand_is_given_is_read_from_the_template() {
+    let run = |schedule: &str, name: &str| {
+        let reading = shop(schedule).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let template = template_of(&reading).to_string();
+        scheduled_run(&template, "shop", "api", name).map_err(|error| error.to_string())
+    };
+    let given = "cpu: 2048, memory: 8192, command: [report, --all], environment: {MODE: full, PRICE: \"$${x}\"}";
+    assert_eq!(
+        run(given, "nightly").unwrap(),
+        ScheduledRun {
+            command: vec!["report".to_owned(), "--all".to_owned()],
+            environment: [("MODE", "full"), ("PRICE", "${x}")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            cpu: Some(2048),
+            memory: Some(8192),
+        }
+    );
+    assert_eq!(run("", "nightly").unwrap(), ScheduledRun::default());
+    let error = run("", "nightlu").unwrap_err();
+    assert!(
+        error.contains("no schedule `nightlu`; it has nightly"),
+        "{error}"
+    );
+    // Only CloudFormation knows the region.
+    let error = run("command: [report, \"${AWS::Region}\"]", "nightly").unwrap_err();
+    assert!(error.contains("give the command after `--`"), "{error}");
+    assert!(scheduled_run("{", "shop", "api", "nightly").is_err());
 }
 
 #[test]

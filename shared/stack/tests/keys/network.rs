@@ -190,6 +190,41 @@ fn a_rule_on_a_listener_that_exists_says_which_requests_are_its_own() {
 }
 
 #[test]
+fn a_cluster_and_a_file_system_that_are_not_there_are_refused_where_they_are_named() {
+    let reading = accepted(
+        "cluster: {existing: web}\nfile_systems: {media: {file_system_id: fs-0a1b2c3d}}\nservices:\n  \
+         api: {image: \"registry.example.com/api:v1\", mount_points: [{file_system: media, container_path: /media}]}\n",
+    );
+    let needs = needs(&reading.stack);
+    assert!(needs.clusters.contains("web") && needs.file_systems.contains("fs-0a1b2c3d"));
+    let there = |subnets: &mut Surroundings| {
+        for (id, zone) in [("subnet-1", "a"), ("subnet-2", "b")] {
+            let subnet = Subnet {
+                availability_zone: zone.to_owned(),
+                vpc_id: "vpc-1".to_owned(),
+            };
+            subnets.subnets.insert(id.to_owned(), subnet);
+        }
+    };
+    let mut surroundings = Surroundings::default();
+    there(&mut surroundings);
+    assert!(check_surroundings(&reading.stack, &surroundings).is_empty());
+    surroundings.missing_clusters.insert("web".to_owned());
+    surroundings
+        .missing_file_systems
+        .insert("fs-0a1b2c3d".to_owned());
+    let findings = check_surroundings(&reading.stack, &surroundings);
+    let found: Vec<(String, &str)> = findings
+        .iter()
+        .map(|finding| (finding.path.clone(), finding.message.as_str()))
+        .collect();
+    assert_eq!(found[0].0, "cluster.existing");
+    assert!(found[0].1.contains("no such cluster"), "{found:?}");
+    assert_eq!(found[1].0, "file_systems.media.file_system_id");
+    assert!(found[1].1.contains("no such EFS file system"), "{found:?}");
+}
+
+#[test]
 fn a_priority_that_another_stack_has_on_the_listener_is_refused_with_one_that_is_free() {
     let reading = accepted(&with_group(
         "",
@@ -637,6 +672,67 @@ fn a_network_load_balancer_listens_where_services_say() {
             .lines
             .iter()
             .any(|line| line.price == "network_load_balancer")
+    );
+}
+
+#[test]
+fn connections_and_datagrams_come_to_one_port_of_a_service() {
+    let file = |group: &str| {
+        format!(
+            "load_balancer: {{type: network, scheme: internet-facing, subnet_ids: [subnet-1, subnet-2]}}\nservices:\n  \
+             dns: {{image: \"shop/dns:v1\", container_port: 53, additional_container_ports: [8080], target_group: \
+             {{listener_port: 53, listener_protocol: TCP_UDP{group}}}}}\n"
+        )
+    };
+    let template = template(&file(", health_check: {port: 8080}"));
+    let listener = properties(&template, "PortListenerDns");
+    assert_eq!(
+        (&listener["Port"], &listener["Protocol"]),
+        (&json!(53), &json!("TCP_UDP"))
+    );
+    let targets = properties(&template, "TargetGroupDns");
+    assert_eq!(targets["Protocol"], "TCP_UDP");
+    assert!(
+        targets["TargetGroupAttributes"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"Key": "preserve_client_ip.enabled", "Value": "true"}))
+    );
+    let ports =
+        &properties(&template, "TaskDefinitionDns")["ContainerDefinitions"][0]["PortMappings"];
+    let ports: Vec<(&Value, &Value)> = ports
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|port| (&port["ContainerPort"], &port["Protocol"]))
+        .collect();
+    let (tcp, udp) = (json!("tcp"), json!("udp"));
+    assert_eq!(
+        ports,
+        [(&json!(53), &tcp), (&json!(53), &udp), (&json!(8080), &tcp)]
+    );
+    // The load balancer takes both from clients, and may reach the tasks by both and at the port of health checks.
+    for (group, rules) in [("LoadBalancerSecurityGroup", 2), ("SecurityGroupDns", 3)] {
+        let ingress = properties(&template, group)["SecurityGroupIngress"].clone();
+        let protocols: Vec<&str> = ingress
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|rule| rule["IpProtocol"].as_str())
+            .collect();
+        assert_eq!(protocols.len(), rules, "{ingress}");
+        assert!(protocols.contains(&"tcp") && protocols.contains(&"udp"));
+    }
+    let egress = types(&template)
+        .into_iter()
+        .filter(|one| *one == "AWS::EC2::SecurityGroupEgress");
+    assert_eq!(egress.count(), 3);
+    // A connection says whether a task is healthy: no port of its own is needed.
+    accepted(&file(""));
+    refused(
+        &file(", preserve_client_ip: false"),
+        "services.dns.target_group.preserve_client_ip",
+        "also of TCP_UDP",
     );
 }
 

@@ -35,3 +35,23 @@ fn the_large_run_of_the_nightly_batch_has_its_own_size_and_is_tried_until_the_mo
         json!({"kind": ["invoices"]})
     );
 }
+
+#[test]
+fn the_checkout_goes_back_by_itself_and_its_job_ends_itself() {
+    let resources = example("checkout.yaml");
+    let deployment = &resources["ServicePayments"]["Properties"]["DeploymentConfiguration"];
+    assert_eq!(deployment["Strategy"], "CANARY");
+    assert_eq!(deployment["Alarms"]["Rollback"], true);
+    let target = &resources["SchedulePaymentsSettle"]["Properties"]["Target"];
+    let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        input["containerOverrides"][0]["command"],
+        json!(["timeout", "3600", "payments", "settle"])
+    );
+    let actions = &resources["ListenerRuleStaff"]["Properties"]["Actions"];
+    assert_eq!(actions[0]["Type"], "authenticate-cognito");
+    assert_eq!(
+        resources["RefundsAlarm"]["Properties"]["Dimensions"][0]["Value"],
+        json!({"Fn::GetAtt": ["SqsDeadLetterQueueRefunds", "QueueName"]})
+    );
+}

@@ -7,6 +7,7 @@ use longshore_stack::render::render;
 use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
+use super::networks;
 use super::support::context;
 use super::whole::document;
 
@@ -14,55 +15,6 @@ use super::whole::document;
 fn is_expectation(name: &str) -> bool {
     name.starts_with("expected_")
 }
-
-/// Keys of the network, most of which exclude others of the document. `tests/keys/network.rs` holds what they become.
-const OF_THE_NETWORK: [&str; 45] = [
-    "app_protocol",
-    "authenticate",
-    "authorization_endpoint",
-    "cidr_ipv6",
-    "client_alias",
-    "client_id",
-    "client_only",
-    "client_secret",
-    "cognito",
-    "discovery_name",
-    "dns",
-    "dns_name",
-    "existing",
-    "file_system_id",
-    "hosted_zone_id",
-    "http_headers",
-    "http_request_methods",
-    "idle_timeout_seconds",
-    "ip_address_type",
-    "issuer",
-    "listener_arn",
-    "listener_port",
-    "listener_protocol",
-    "load_balancer_security_group_ids",
-    "names",
-    "namespace_id",
-    "oidc",
-    "on_unauthenticated_request",
-    "per_request_timeout_seconds",
-    "port",
-    "port_name",
-    "preserve_client_ip",
-    "protocol",
-    "protocol_version",
-    "query_strings",
-    "scope",
-    "service",
-    "service_connect",
-    "session_timeout",
-    "source_ips",
-    "token_endpoint",
-    "user_info_endpoint",
-    "user_pool_arn",
-    "user_pool_client_id",
-    "user_pool_domain",
-];
 
 fn body(document: &Value) -> Result<String, serde_json::Error> {
     let stack: Stack = serde_json::from_value(document.clone())?;
@@ -119,6 +71,15 @@ fn other(value: &Value) -> Value {
         ("memberOf", "distinctInstance"),
         ("PercentChangeInCapacity", "ExactCapacity"),
         ("DAEMON", "REPLICA"),
+        ("dualstack", "ipv4"),
+        ("network", "application"),
+        ("GRPC", "HTTP2"),
+        ("grpc", "http2"),
+        ("deny", "allow"),
+        ("allow", "deny"),
+        ("TLS", "TCP"),
+        ("UDP", "TCP_UDP"),
+        ("HTTP", "TCP"),
     ];
     match value {
         Value::Bool(value) => json!(!value),
@@ -139,30 +100,46 @@ fn changes_nothing(value: Option<&Value>) -> bool {
     value.is_some_and(|value| other(value) == *value)
 }
 
-#[test]
-fn a_change_of_any_value_changes_the_template() {
-    let document = document();
-    let before = body(&document).unwrap();
-    let mut places = Vec::new();
-    leaves(&document, "", &mut places);
-    for place in places {
-        let name = place.rsplit('/').next().unwrap();
-        // The sensitive ones must have none: they are in no template. Whether the stack is protected is said to
-        // CloudFormation beside the template; the load balancer follows it where it does not say itself.
-        let without = is_expectation(name)
-            || (place.contains("/secrets/") && name == "value")
-            || place == "/termination_protection"
-            || changes_nothing(document.pointer(&place));
-        let mut changed = document.clone();
-        let value = changed.pointer_mut(&place).unwrap();
-        *value = other(value);
-        let after = body(&changed).unwrap_or_else(|error| panic!("{place}: {error}"));
-        assert_eq!(after != before, !without, "{place}");
-    }
+/// The stacks that say between them all that a stack file can say.
+fn documents() -> impl Iterator<Item = Value> {
+    std::iter::once(document()).chain(networks::documents())
 }
 
 #[test]
-fn the_document_says_all_that_a_stack_file_can_say() {
+fn a_change_of_any_value_changes_the_template() {
+    let mut wrong = Vec::new();
+    for document in documents() {
+        let before = body(&document).unwrap();
+        let mut places = Vec::new();
+        leaves(&document, "", &mut places);
+        for place in places {
+            let name = place.rsplit('/').next().unwrap();
+            // The sensitive ones must have none: they are in no template. Whether the stack is protected is said to
+            // CloudFormation beside the template; the load balancer follows it where it does not say itself.
+            // A namespace that exists is found by its id.
+            let is_found_by_id = place == "/service_discovery/namespace"
+                && document
+                    .pointer("/service_discovery/namespace_id")
+                    .is_some();
+            let without = is_expectation(name)
+                || is_found_by_id
+                || (place.contains("/secrets/") && name == "value")
+                || place == "/termination_protection"
+                || changes_nothing(document.pointer(&place));
+            let mut changed = document.clone();
+            let value = changed.pointer_mut(&place).unwrap();
+            *value = other(value);
+            let after = body(&changed).unwrap_or_else(|error| panic!("{place}: {error}"));
+            if (after != before) == without {
+                wrong.push(format!("{}: {place}", document["name"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_documents_say_all_that_a_stack_file_can_say() {
     fn names(value: &Value, found: &mut BTreeSet<String>) {
         match value {
             Value::Object(map) => {
@@ -191,11 +168,10 @@ fn the_document_says_all_that_a_stack_file_can_say() {
     }
     let (mut can_be_said, mut is_said) = (BTreeSet::new(), BTreeSet::new());
     names(&schema(), &mut can_be_said);
-    keys(&document(), &mut is_said);
+    documents().for_each(|document| keys(&document, &mut is_said));
     let unsaid: Vec<&String> = can_be_said
         .difference(&is_said)
         .filter(|name| !is_expectation(name) && *name != "environments")
-        .filter(|name| !OF_THE_NETWORK.contains(&name.as_str()))
         .collect();
     assert!(unsaid.is_empty(), "{unsaid:?}");
 }

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod effects;
 #[cfg(test)]
+mod networks;
+#[cfg(test)]
 mod rollouts;
 #[cfg(test)]
 mod snapshots;
