@@ -199,6 +199,35 @@ mod tests {
 
     use super::*;
 
+    /// As it looks on a terminal of 80 columns.
+    fn on_a_terminal(text: &str) -> String {
+        let folded = text.lines().flat_map(|line| {
+            let characters: Vec<char> = line.chars().collect();
+            let rows: Vec<String> = characters
+                .chunks(80)
+                .map(|row| row.iter().collect())
+                .collect();
+            rows
+        });
+        folded.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn each_mistake_is_said_once_where_it_is_and_how_to_put_it_right() {
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong");
+        for entry in std::fs::read_dir(files).unwrap() {
+            let path = entry.unwrap().path();
+            let content = std::fs::read(&path).unwrap();
+            let text = in_words(
+                Path::new("shop.yaml"),
+                &String::from_utf8_lossy(&content),
+                &problems(&content, &[None], None),
+            );
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            insta::assert_snapshot!(name, on_a_terminal(&text));
+        }
+    }
+
     const SHOP: &str = "\
 name: shop
 network: {vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}
