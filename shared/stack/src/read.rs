@@ -4,6 +4,7 @@ mod elsewhere;
 mod fit;
 mod node;
 mod places;
+mod reference;
 mod references;
 mod schema;
 mod shape;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::longshore::{Problem, Severity};
 use serde::Deserialize;
 
+pub use reference::{reference, reference_of};
 pub use schema::schema;
 
 use crate::check::{Finding, check};

@@ -57,7 +57,8 @@ impl Shape {
         })
     }
 
-    fn of(schema: &Value, definitions: &Map<String, Value>) -> Self {
+    /// What a schema expects.
+    pub fn of(schema: &Value, definitions: &Map<String, Value>) -> Self {
         if let Some(reference) = schema["$ref"].as_str() {
             let name = reference.rsplit('/').next().unwrap_or(reference);
             return definitions
