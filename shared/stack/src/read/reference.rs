@@ -212,7 +212,11 @@ impl<'a> Sections<'a> {
             if let Some(place) = described.filter(|place| **place != join(path, key)) {
                 let _ = write!(meaning, " Its keys are those of `{place}`.");
             }
-            let shape = Shape::of(property, self.types).in_words();
+            let shape = Shape::of(property, self.types);
+            let shape = match (&shape, shape.bounds()) {
+                (Shape::Number(..), Some(bounds)) => format!("a number, {bounds}"),
+                _ => shape.in_words(),
+            };
             let _ = writeln!(
                 text,
                 "| `{key}` | {} | {default} | {} |",
