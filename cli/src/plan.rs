@@ -29,9 +29,18 @@ pub fn in_words(plan: &Plan) -> String {
         ),
         PlanOutcome::Update => format!("stack {stack} would be updated"),
     };
+    let may_be_replaced = plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::MayReplace)
+        .count();
+    let perhaps = match may_be_replaced {
+        0 => String::new(),
+        number => format!(" ({number} of which may be replaced)"),
+    };
     let _ = writeln!(
         text,
-        "{headline}: {}\n",
+        "{headline}: {}{perhaps}\n",
         words::changes(count(&plan.changes))
     );
     let mut changes: Vec<&ResourceChange> = plan.changes.iter().collect();
@@ -41,7 +50,8 @@ pub fn in_words(plan: &Plan) -> String {
     for change in changes {
         let _ = writeln!(text, "{}", resource(change));
         for property in &change.properties {
-            let _ = writeln!(text, "        {}", property_in_words(property));
+            let line = property_in_words(property, change.is_new_revision());
+            let _ = writeln!(text, "        {line}");
         }
     }
     text.truncate(text.trim_end().len());
@@ -58,10 +68,11 @@ pub fn nothing_to_do(stack: &str) -> String {
 
 fn resource(change: &ResourceChange) -> String {
     let (sign, note) = match change.action {
+        _ if change.is_new_revision() => ("  ~", " (new revision)"),
         Action::Add => ("  +", ""),
         Action::Import => ("  =", " (exists and is adopted)"),
         Action::Change => ("  ~", ""),
-        Action::MayReplace => ("  ?", " (REPLACED, if its new values demand it)"),
+        Action::MayReplace => ("  ?", " (may be replaced, if its new values demand it)"),
         Action::Replace => ("-/+", " (REPLACED: the present one is destroyed)"),
         Action::ReplaceAndKeep => ("-/+", " (replaced; the present one is kept)"),
         Action::Remove => ("  -", " (DESTROYED)"),
@@ -77,20 +88,20 @@ fn resource(change: &ResourceChange) -> String {
     )
 }
 
-fn property_in_words(property: &PropertyChange) -> String {
-    let value = |value: &Option<String>| match value {
+fn property_in_words(property: &PropertyChange, is_new_revision: bool) -> String {
+    let value = |value: &Option<String>| match value.as_deref().map(without_markers) {
         Some(value) if value.chars().count() > LONGEST_VALUE => {
             let cut: String = value.chars().take(LONGEST_VALUE).collect();
             format!("{cut}…")
         }
-        Some(value) => value.clone(),
+        Some(value) => value,
         None => "(unset)".to_owned(),
     };
     let values = match (&property.before, &property.after) {
         (None, None) => "(CloudFormation knows the value only when it is at work)".to_owned(),
         (before, after) => format!("{} -> {}", value(before), value(after)),
     };
-    let replaces = if property.replaces {
+    let replaces = if property.replaces && !is_new_revision {
         " (needs a replacement)"
     } else {
         ""
@@ -98,9 +109,73 @@ fn property_in_words(property: &PropertyChange) -> String {
     format!("{}: {values}{replaces}", property.path)
 }
 
+/// A value without `{{changeSet:…}}`, which CloudFormation puts where it knows a value only at work.
+fn without_markers(value: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = value;
+    while let Some((before, marker)) = rest.split_once("{{changeSet:") {
+        let Some((_, after)) = marker.split_once("}}") else {
+            break;
+        };
+        shown.push_str(before);
+        shown.push_str("(known when it is there)");
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_does_not_frighten() {
+        let mut revision = change(
+            Action::ReplaceAndKeep,
+            "ApiTaskDefinition",
+            vec![PropertyChange {
+                path: "/Properties/Cpu".to_owned(),
+                before: Some("256".to_owned()),
+                after: Some("512".to_owned()),
+                replaces: true,
+            }],
+        );
+        revision.resource_type = "AWS::ECS::TaskDefinition".to_owned();
+        let plan = Plan {
+            stack: "shop".to_owned(),
+            outcome: PlanOutcome::Update,
+            changes: vec![
+                revision,
+                change(
+                    Action::MayReplace,
+                    "Api",
+                    vec![property(
+                        "/Properties/TaskDefinition",
+                        Some("arn:api:1"),
+                        Some("{{changeSet:KNOWN_AFTER_APPLY}}"),
+                    )],
+                ),
+            ],
+            warnings: Vec::new(),
+        };
+        let text = in_words(&plan);
+        assert!(
+            text.starts_with(
+                "stack shop would be updated: 2 to change (1 of which may be replaced)\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("  ~ ApiTaskDefinition AWS::ECS::TaskDefinition apitaskdefinition-1 (new revision)\n        /Properties/Cpu: 256 -> 512"),
+            "{text}"
+        );
+        assert!(
+            text.contains("/Properties/TaskDefinition: arn:api:1 -> (known when it is there)"),
+            "{text}"
+        );
+        assert!(!text.contains("changeSet"), "{text}");
+    }
 
     fn change(action: Action, logical_id: &str, properties: Vec<PropertyChange>) -> ResourceChange {
         ResourceChange {

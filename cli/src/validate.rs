@@ -1,5 +1,6 @@
 //! `longshore validate`: everything that is wrong with a stack file, without asking AWS.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,9 @@ use crate::sync_offline::read_index;
 /// `longshore validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
-    /// The stack file, in YAML or JSON; `-` for standard input
-    pub file: PathBuf,
+    /// The stack files, in YAML or JSON, which are held against each other, too; `-` for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Which of the file's environments
     #[arg(long, conflicts_with = "all_environments")]
     pub environment: Option<String>,
@@ -59,30 +61,99 @@ struct Report<'a> {
 
 /// Reads and checks the file and says everything that is wrong with it.
 pub fn run(arguments: &ValidateArguments) -> anyhow::Result<Answer> {
-    let content = stack_file::load(&arguments.file)?;
-    let selected = if arguments.all_environments {
-        environments(&content).into_iter().map(Some).collect()
-    } else {
-        vec![arguments.environment.clone()]
-    };
     let index = arguments.index.as_deref().map(read_index).transpose()?;
-    let found = problems(&content, &selected, index.as_ref());
+    let mut clusters = BTreeMap::new();
+    let mut looked_at = Vec::new();
+    for file in &arguments.files {
+        let content = stack_file::load(file)?;
+        let selected: Vec<Option<String>> = if arguments.all_environments {
+            environments(&content).into_iter().map(Some).collect()
+        } else {
+            vec![arguments.environment.clone()]
+        };
+        let mut found = problems(&content, &selected, index.as_ref());
+        found.extend(clusters_twice(file, &content, &selected, &mut clusters));
+        looked_at.push((file, content, found));
+    }
     // Warnings are for reading; they refuse nothing.
-    let is_valid = !found
+    let is_valid = |found: &[Found]| {
+        !found
+            .iter()
+            .any(|found| found.problem.severity == Severity::Error)
+    };
+    let reports: Vec<Report<'_>> = looked_at
         .iter()
-        .any(|found| found.problem.severity == Severity::Error);
-    let text = match arguments.output {
-        Output::Text => in_words(&arguments.file, &String::from_utf8_lossy(&content), &found),
-        Output::Json => serde_json::to_string_pretty(&Report {
-            file: &arguments.file,
-            is_valid,
-            problems: &found,
-        })?,
+        .map(|(file, _, found)| Report {
+            file,
+            is_valid: is_valid(found),
+            problems: found,
+        })
+        .collect();
+    let text = match (arguments.output, reports.as_slice()) {
+        (Output::Text, _) => {
+            let texts = looked_at.iter().map(|(file, content, found)| {
+                in_words(file, &String::from_utf8_lossy(content), found)
+            });
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        (Output::Json, [report]) => serde_json::to_string_pretty(report)?,
+        (Output::Json, reports) => serde_json::to_string_pretty(reports)?,
     };
     Ok(Answer {
         text,
-        status: Status::of(is_valid),
+        status: Status::of(reports.iter().all(|report| report.is_valid)),
     })
+}
+
+/// The stacks of a file whose cluster has the name of another file's: CloudFormation would refuse the second one.
+/// `clusters` has who makes which cluster, by name.
+fn clusters_twice(
+    file: &Path,
+    content: &[u8],
+    selected: &[Option<String>],
+    clusters: &mut BTreeMap<String, (String, PathBuf)>,
+) -> Vec<Found> {
+    let without_environments = [None];
+    let selected = if selected.is_empty() {
+        &without_environments
+    } else {
+        selected
+    };
+    let mut twice = Vec::new();
+    for environment in selected {
+        let Ok(reading) = read(content, &Selection::Environment(environment.as_deref())) else {
+            continue;
+        };
+        let stack = &reading.stack;
+        if stack.cluster.existing.is_some() {
+            continue;
+        }
+        let name = stack.cluster_name();
+        let Some((other, other_file)) = clusters.get(&name) else {
+            clusters.insert(name, (stack.stack_name(), file.to_owned()));
+            continue;
+        };
+        let path = match stack.cluster.cluster_name {
+            Some(_) => "cluster.cluster_name",
+            None => "name",
+        };
+        let finding = Finding {
+            path: path.to_owned(),
+            value: Some(name.clone()),
+            message: format!(
+                "stack {other} of {} makes a cluster of this name, too; give one of them another `cluster_name`, or \
+                 let one use the other's with `cluster.existing`",
+                other_file.display()
+            ),
+            severity: Severity::Error,
+        };
+        let problems = reading.locate(vec![finding]).into_iter();
+        twice.extend(problems.map(|problem| Found {
+            problem,
+            environments: environment.iter().cloned().collect(),
+        }));
+    }
+    twice
 }
 
 /// The problems of all the environments, in the order of the file, each of them once.
@@ -198,6 +269,58 @@ mod tests {
     use longshore_bottles::index::IndexReader;
 
     use super::*;
+
+    /// As it looks on a terminal of 80 columns.
+    fn on_a_terminal(text: &str) -> String {
+        let folded = text.lines().flat_map(|line| {
+            let characters: Vec<char> = line.chars().collect();
+            let rows: Vec<String> = characters
+                .chunks(80)
+                .map(|row| row.iter().collect())
+                .collect();
+            rows
+        });
+        folded.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn each_mistake_is_said_once_where_it_is_and_how_to_put_it_right() {
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong");
+        for entry in std::fs::read_dir(files).unwrap() {
+            let path = entry.unwrap().path();
+            let content = std::fs::read(&path).unwrap();
+            let text = in_words(
+                Path::new("shop.yaml"),
+                &String::from_utf8_lossy(&content),
+                &problems(&content, &[None], None),
+            );
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            insta::assert_snapshot!(name, on_a_terminal(&text));
+        }
+    }
+
+    #[test]
+    fn two_files_whose_clusters_have_one_name_are_refused_with_both_files() {
+        let file = |name: &str| {
+            format!(
+                "name: {name}\nnetwork: {{vpc_id: vpc-1, subnet_ids: [subnet-1, subnet-2]}}\n\
+                 cluster: {{cluster_name: shared}}\nservices: {{api: {{image: \"shop/api:v1\"}}}}\n"
+            )
+        };
+        let mut clusters = BTreeMap::new();
+        let first = Path::new("shop.yaml");
+        assert!(clusters_twice(first, file("shop").as_bytes(), &[None], &mut clusters).is_empty());
+        let second = Path::new("search.yaml");
+        let found = clusters_twice(second, file("search").as_bytes(), &[None], &mut clusters);
+        let text = in_words(second, &file("search"), &found);
+        assert!(
+            text.starts_with(
+                "search.yaml:3:25: error: cluster.cluster_name: `shared`: stack shop of shop.yaml makes a \
+                 cluster of this name, too; "
+            ),
+            "{text}"
+        );
+    }
 
     const SHOP: &str = "\
 name: shop

@@ -64,7 +64,7 @@ fn every_problem_is_printed_with_its_place_and_the_exit_status_reports_errors() 
             "  6 |     cpu: 300".to_owned(),
             "    |          ^^^".to_owned(),
             format!(
-                "{file}:7:5: error: services.api.memroy: `memroy`: there is no such key in `services.api`; did \
+                "{file}:7:5: error: services.api.memroy: there is no such key; did \
                  you mean `memory`?"
             ),
             "    |".to_owned(),

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use longshore_events::image::Digest;
 use longshore_events::sequence::Sequence;
 use regex_lite::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
@@ -33,6 +34,13 @@ pub struct ImagePolicy {
     /// or without a `v` before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub semver: Option<String>,
+    /// Whether `semver` allows pre-releases of each version in its range. Default: only those that it names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pre_releases: bool,
+    /// What the highest tag is deployed by, whenever it was pushed; beside `tag_pattern`. Default: the image pushed
+    /// last is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// Whether an image is deployed that comes under the tag of the one followed last. Default: yes, but
     /// for `semver`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +49,17 @@ pub struct ImagePolicy {
     /// image no younger.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub minimum_age_minutes: u32,
+}
+
+/// What tags are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// By the group `number` of `tag_pattern`, or else its first group: a whole number, or several with dots between
+    /// them, such as 1.10.0.4523.
+    Number,
+    /// By the first group of `tag_pattern` as text, or else by the whole tag: dates such as 2026-11-30.
+    Alphabetical,
 }
 
 #[expect(
@@ -90,12 +109,34 @@ enum Choice {
     Names(Vec<WildMatch>),
     /// A regular expression; the image pushed last.
     Pattern(Regex),
+    /// A regular expression; the image whose tag is the highest.
+    Ordered { pattern: Regex, order: Order },
     /// The highest version of a range.
     Versions {
         range: VersionReq,
         /// Says where in the tag the version is.
         pattern: Option<Regex>,
+        pre_releases: bool,
     },
+}
+
+/// What tags are compared by. Numbers are without leading zeros, with their lengths, since a tag may hold longer ones
+/// than any type.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'a> {
+    Numbers(Vec<(usize, &'a str)>),
+    Text(&'a str),
+}
+
+impl<'a> Key<'a> {
+    fn numbers(text: &'a str) -> Option<Self> {
+        let parts = text.split('.').map(|part| {
+            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            let digits = part.trim_start_matches('0');
+            is_number.then_some((digits.len(), digits))
+        });
+        parts.collect::<Option<Vec<_>>>().map(Self::Numbers)
+    }
 }
 
 impl ImagePolicy {
@@ -122,6 +163,18 @@ impl ImagePolicy {
     }
 
     fn choice(&self) -> Result<Choice, InvalidPolicy> {
+        if self.pre_releases && self.semver.is_none() {
+            return Err(invalid(
+                "pre_releases",
+                "it is for `semver` only: leave it out",
+            ));
+        }
+        if self.order.is_some() && (self.tag_pattern.is_none() || self.semver.is_some()) {
+            return Err(invalid(
+                "order",
+                "it orders what `tag_pattern` allows, without `semver`, which has an order of its own",
+            ));
+        }
         if !self.tags.is_empty() {
             for (field, is_given) in [
                 ("tag_pattern", self.tag_pattern.is_some()),
@@ -135,7 +188,16 @@ impl ImagePolicy {
         }
         let pattern = self.tag_pattern.as_deref().map(whole_tag).transpose()?;
         let Some(range) = &self.semver else {
-            return Ok(pattern.map_or(Choice::Nothing, Choice::Pattern));
+            return match (pattern, self.order) {
+                (None, _) => Ok(Choice::Nothing),
+                (Some(pattern), None) => Ok(Choice::Pattern(pattern)),
+                (Some(pattern), Some(Order::Number)) if pattern.captures_len() < 2 => Err(invalid(
+                    "tag_pattern",
+                    "no group: beside `order: number`, a group says where in the tag the number is, such as \
+                     `main-[0-9a-f]+-(?P<number>[0-9]+)`",
+                )),
+                (Some(pattern), Some(order)) => Ok(Choice::Ordered { pattern, order }),
+            };
         };
         let range = VersionReq::parse(range).map_err(|error| {
             invalid(
@@ -153,7 +215,11 @@ impl ImagePolicy {
                  `api-(?P<version>.+)`",
             ));
         }
-        Ok(Choice::Versions { range, pattern })
+        Ok(Choice::Versions {
+            range,
+            pattern,
+            pre_releases: self.pre_releases,
+        })
     }
 }
 
@@ -217,6 +283,7 @@ impl Policy {
             Choice::Exact(name) => name == tag,
             Choice::Names(names) => names.iter().any(|name| name.matches(tag)),
             Choice::Pattern(pattern) => pattern.is_match(tag),
+            Choice::Ordered { .. } => self.key(tag).is_some(),
             Choice::Versions { .. } => self.version(tag).is_some(),
         }
     }
@@ -268,14 +335,37 @@ impl Policy {
     fn order(&self, one: &RegistryImage, other: &RegistryImage) -> Ordering {
         let versions = match (self.version(&one.tag), self.version(&other.tag)) {
             (Some(one), Some(other)) => one.cmp_precedence(&other),
-            _ => Ordering::Equal,
+            _ => self.key(&one.tag).cmp(&self.key(&other.tag)),
         };
         versions.then_with(|| by_time(one, other))
     }
 
+    /// What a tag is ordered by, if the policy orders tags and this one is allowed.
+    fn key<'a>(&self, tag: &'a str) -> Option<Key<'a>> {
+        let Choice::Ordered { pattern, order } = &self.choice else {
+            return None;
+        };
+        let groups = pattern.captures(tag)?;
+        match order {
+            Order::Number => {
+                let number = groups.name("number").or_else(|| groups.get(1))?;
+                Key::numbers(number.as_str())
+            }
+            Order::Alphabetical => {
+                let text = groups.get(1).map_or(tag, |group| group.as_str());
+                Some(Key::Text(text))
+            }
+        }
+    }
+
     /// The version in a tag, if the policy goes by versions and this one is in its range.
     fn version(&self, tag: &str) -> Option<Version> {
-        let Choice::Versions { range, pattern } = &self.choice else {
+        let Choice::Versions {
+            range,
+            pattern,
+            pre_releases,
+        } = &self.choice
+        else {
             return None;
         };
         let text = match pattern {
@@ -285,9 +375,10 @@ impl Policy {
                 groups.name("version").or_else(|| groups.get(1))?.as_str()
             }
         };
-        Version::parse(text)
-            .ok()
-            .filter(|version| range.matches(version))
+        Version::parse(text).ok().filter(|version| {
+            let release = Version::new(version.major, version.minor, version.patch);
+            range.matches(version) || *pre_releases && range.matches(&release)
+        })
     }
 }
 

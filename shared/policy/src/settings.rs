@@ -58,6 +58,7 @@ pub struct OneOffTask {
     pub environment: BTreeMap<String, String>,
     /// After how many minutes it has failed. Default: 15.
     #[serde(default = "quarter_of_an_hour")]
+    #[schemars(range(min = 1, max = 1440))]
     pub timeout_minutes: u32,
 }
 
@@ -83,6 +84,7 @@ pub struct FreezeWindow {
     #[serde(default = "utc")]
     pub time_zone: String,
     /// How many minutes it lasts.
+    #[schemars(range(min = 1, max = 44_640))]
     pub duration_minutes: u32,
 }
 
@@ -96,6 +98,7 @@ fn utc() -> String {
 pub struct Approval {
     /// After how many minutes a deployment that nobody approved is given up. Default: 1440, a day.
     #[serde(default = "day")]
+    #[schemars(range(min = 1, max = 43_200))]
     pub expires_after_minutes: u32,
 }
 

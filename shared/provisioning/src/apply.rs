@@ -423,14 +423,16 @@ async fn protect<C: ProvisioningCloud>(
     cloud.set_termination_protection(stack, protected).await
 }
 
-/// How many resources become what. What may be replaced counts as replaced: it is what people fear.
+/// How many resources become what. What may be replaced, and a new revision, count as changed: nothing says that they
+/// will be replaced.
 pub fn count(changes: &[ResourceChange]) -> ChangeCounts {
     let mut counts = ChangeCounts::default();
     for change in changes {
         let count = match change.action {
             Action::Add | Action::Import => &mut counts.add,
-            Action::Change => &mut counts.change,
-            Action::MayReplace | Action::Replace | Action::ReplaceAndKeep => &mut counts.replace,
+            Action::Change | Action::MayReplace => &mut counts.change,
+            _ if change.is_new_revision() => &mut counts.change,
+            Action::Replace | Action::ReplaceAndKeep => &mut counts.replace,
             Action::Remove | Action::RemoveAndKeep => &mut counts.remove,
         };
         *count += 1;

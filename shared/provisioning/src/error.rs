@@ -77,7 +77,8 @@ impl fmt::Display for Line<'_> {
         if !problem.path.is_empty() {
             write!(formatter, "{}: ", problem.path)?;
         }
-        if let Some(value) = &problem.value {
+        let key = problem.path.rsplit('.').next();
+        if let Some(value) = problem.value.as_deref().filter(|value| Some(*value) != key) {
             write!(formatter, "`{value}`: ")?;
         }
         formatter.write_str(&problem.message)

@@ -122,6 +122,15 @@ pub struct ResourceChange {
     pub properties: Vec<PropertyChange>,
 }
 
+impl ResourceChange {
+    /// Whether this is the next revision of a task definition: for CloudFormation another resource, and for everybody
+    /// else the same one.
+    pub fn is_new_revision(&self) -> bool {
+        self.resource_type == "AWS::ECS::TaskDefinition"
+            && matches!(self.action, Action::Replace | Action::ReplaceAndKeep)
+    }
+}
+
 /// What would be done with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

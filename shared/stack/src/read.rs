@@ -4,6 +4,7 @@ mod elsewhere;
 mod fit;
 mod node;
 mod places;
+mod reference;
 mod references;
 mod schema;
 mod shape;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use longshore_events::longshore::{Problem, Severity};
 use serde::Deserialize;
 
+pub use reference::{reference, reference_of};
 pub use schema::schema;
 
 use crate::check::{Finding, check};
@@ -77,9 +79,20 @@ pub fn read(bytes: &[u8], selection: &Selection<'_>) -> Result<Reading, Vec<Prob
         })
         .collect();
     match document {
-        Some(document) => interpret(document, selection, faults),
+        Some(document) => interpret(document, selection, faults.clone())
+            .map_err(|problems| not_said_already(&faults, problems)),
         None => Err(in_order(faults)),
     }
+}
+
+/// Without what is wrong with a value that could not be read as it is written.
+fn not_said_already(faults: &[Problem], mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.retain(|problem| {
+        let is_there =
+            |fault: &Problem| (fault.line, fault.column) == (problem.line, problem.column);
+        faults.contains(problem) || !faults.iter().any(is_there)
+    });
+    problems
 }
 
 /// Reads a payload, whose problems have paths but no lines.
@@ -185,7 +198,8 @@ fn interpret(
         _ => return Err(in_order(problems)),
     };
     stack.environment = environment.map(str::to_owned);
-    let findings = not_following_from(&faulty, check(&stack));
+    let mut findings = not_following_from(&faulty, check(&stack));
+    findings.retain(|finding| !is_guessed(&finding.path, &fitting.guessed));
     problems.extend(located(&places, findings));
     if has_errors(&problems) {
         return Err(in_order(problems));
@@ -352,6 +366,15 @@ fn choose(
                 )
             }),
     }
+}
+
+/// Whether a path leads to what is only guessed, from a misspelt key, or into it.
+fn is_guessed(path: &str, guessed: &[String]) -> bool {
+    let mut guessed = guessed.iter();
+    guessed.any(|guessed| {
+        path.strip_prefix(guessed.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
 }
 
 /// Findings about what is not as it is meant may only follow from that.

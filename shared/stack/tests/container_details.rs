@@ -184,7 +184,7 @@ fn what_ecs_does_not_take_is_refused_at_its_place() {
             "name a secret of Secrets Manager by its ARN",
         ),
         ("{api: {gpu: 1}}", "api.gpu", "Fargate does not have GPUs"),
-        ("{train: {gpu: 0}}", "train.gpu", "expected at least 1"),
+        ("{train: {gpu: 0}}", "train.gpu", "expected 1 or more"),
         (
             "{api: {linux_parameters: {shared_memory_size: 128}}}",
             "api.linux_parameters.shared_memory_size",
@@ -254,7 +254,7 @@ fn what_ecs_does_not_take_is_refused_at_its_place() {
         (
             "{api: {additional_container_ports: [0]}}",
             "api.additional_container_ports[0]",
-            "no container listens there",
+            "expected 1 to 65535",
         ),
     ] {
         let problems = match shop(overlay) {

@@ -1,6 +1,6 @@
 //! The JSON Schema that editors complete stack files with.
 
-use longshore_stack::read::schema;
+use longshore_stack::read::{Selection, read, read_value, schema};
 use serde_json::{Value, json};
 
 /// A complete stack file without environments.
@@ -106,4 +106,126 @@ fn unknown_keys_and_wrong_kinds_are_not_valid() {
         file.pointer_mut(parent).unwrap()[key] = wrong;
         assert!(!is_valid(&file), "{pointer}");
     }
+}
+
+/// Calls `look` with each schema below this one, and with the keys that lead to it.
+fn each(schema: &Value, place: &str, look: &mut impl FnMut(&str, &Value)) {
+    look(place, schema);
+    match schema {
+        Value::Object(keywords) => keywords
+            .iter()
+            .for_each(|(name, below)| each(below, &format!("{place}.{name}"), look)),
+        Value::Array(schemas) => schemas.iter().for_each(|below| each(below, place, look)),
+        _ => {}
+    }
+}
+
+#[test]
+fn an_editor_proposes_each_key_once() {
+    let schema = schema();
+    for keyword in ["then", "else"] {
+        each(&schema[keyword], keyword, &mut |place, below| {
+            assert!(
+                below["properties"].is_null() && below["$ref"].is_null(),
+                "{place} describes keys that the root describes, too"
+            );
+        });
+    }
+}
+
+#[test]
+fn an_editor_shows_no_name_of_the_code() {
+    for (name, definition) in schema()["$defs"].as_object().unwrap() {
+        if name == "Overlay" {
+            continue;
+        }
+        let title = definition["title"].as_str().unwrap_or_default();
+        assert!(
+            !title.is_empty() && !title.contains(char::is_uppercase),
+            "{name}: {title:?}"
+        );
+    }
+}
+
+#[test]
+fn validators_know_every_format_and_find_one_type_in_each_schema() {
+    each(&schema(), "", &mut |place, below| {
+        if place.ends_with(".properties") {
+            return;
+        }
+        assert!(!below["type"].is_array(), "{place}: {}", below["type"]);
+        assert!(!below["format"].is_string(), "{place}: {}", below["format"]);
+    });
+}
+
+#[test]
+fn every_number_has_bounds_which_an_editor_shows() {
+    let mut seen = 0;
+    each(&schema(), "", &mut |place, below| {
+        if below["type"] == "integer" && !place.ends_with("additionalProperties.anyOf") {
+            let is_text = below
+                .as_object()
+                .is_some_and(|keywords| keywords.len() == 1);
+            assert!(
+                is_text || (below["minimum"].is_number() && below["maximum"].is_number()),
+                "{place}: {below}"
+            );
+            seen += 1;
+        }
+    });
+    assert!(seen > 50, "{seen}");
+}
+
+#[test]
+fn a_number_is_asked_for_where_an_editor_would_insert_0() {
+    each(&schema(), "", &mut |place, below| {
+        for (name, property) in below["properties"].as_object().into_iter().flatten() {
+            let number = matches!(property["type"].as_str(), Some("integer" | "number"));
+            assert!(!number, "{place}.{name}");
+        }
+    });
+}
+
+#[test]
+fn a_key_with_nothing_after_it_is_right_for_validators_where_it_is_for_validate() {
+    let shop = "name: shop\nnetwork: {vpc_id: vpc-0a1b2c3d, subnet_ids: [subnet-0a1b2c3d, subnet-1a1b2c3d]}\n\
+                services:\n  api:\n    image: shop/api:v1\n";
+    let schema = schema();
+    let keys = |definition: &Value| -> Vec<String> {
+        let properties = definition["properties"].as_object().unwrap();
+        properties.keys().cloned().collect()
+    };
+    let of_stack = keys(&schema);
+    let of_service = keys(&schema["$defs"]["ServiceOverlay"]);
+    assert!(of_stack.len() > 10 && of_service.len() > 40);
+    let cases = of_stack
+        .iter()
+        .map(|key| (format!("{shop}{key}:\n"), vec![key.as_str()]))
+        .chain(of_service.iter().map(|key| {
+            let path = vec!["services", "api", key.as_str()];
+            (format!("{shop}    {key}:\n"), path)
+        }));
+    for (text, path) in cases {
+        let key = *path.last().unwrap();
+        let mut value = shop_as_value();
+        let (last, above) = path.split_last().unwrap();
+        let map = above.iter().fold(&mut value, |value, key| &mut value[*key]);
+        let is_there = !map[*last].is_null();
+        map[*last] = Value::Null;
+        let of_validate = if is_there {
+            read_value(&value, &Selection::Environment(None)).is_ok()
+        } else {
+            read(text.as_bytes(), &Selection::Environment(None)).is_ok()
+        };
+        assert_eq!(is_valid(&value), of_validate, "{key}");
+    }
+}
+
+/// A stack file that `validate` takes, too.
+fn shop_as_value() -> Value {
+    json!({
+        "name": "shop",
+        "network": {"vpc_id": "vpc-0a1b2c3d", "subnet_ids": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]},
+        "services": {"api": {"image": "shop/api:v1"}},
+    })
 }

@@ -214,6 +214,114 @@ fn a_pre_release_is_followed_only_where_the_range_names_one() {
 }
 
 #[test]
+fn by_the_number_in_the_tag_a_slow_older_build_does_not_win() {
+    let policy = policy(json!({
+        "tag_pattern": "main-[0-9a-f]{7}-(?P<number>[0-9]+)",
+        "order": "number",
+    }));
+    let slow = image("main-ccccccc-102", 3, 1);
+    let last = image("main-bbbbbbb-103", 2, 5);
+    let images = [image("main-aaaaaaa-99", 1, 9), slow.clone(), last.clone()];
+    assert_eq!(named(&policy, &images), Some(last.tag.clone()));
+    assert!(!policy.is_news(&slow, Some(&last)));
+    assert!(policy.is_news(&last, Some(&slow)));
+    assert!(!policy.allows("main-ccccccc-x"));
+}
+
+#[test]
+fn numbers_with_dots_are_compared_part_by_part_and_of_any_length() {
+    let policy = policy(json!({
+        "tag_pattern": "([0-9]+(?:[.][0-9]+){3})-[0-9a-z]{9}",
+        "order": "number",
+    }));
+    let images = [
+        image("1.9.7.4460-a39b25852", 1, 3),
+        image("1.10.0.4523-648bc61d4", 2, 2),
+        image("1.9.6.4429-23901a099", 3, 1),
+        image("latest", 4, 0),
+    ];
+    assert_eq!(
+        named(&policy, &images).as_deref(),
+        Some("1.10.0.4523-648bc61d4")
+    );
+    let longer = image("1.10.0.99999999999999999999999-648bc61d4", 5, 9);
+    assert!(policy.is_news(&longer, Some(&images[1])));
+}
+
+#[test]
+fn dates_are_ordered_as_text() {
+    let dates = policy(json!({
+        "tag_pattern": "[a-z]+-([0-9]{4}-[0-9]{2}-[0-9]{2})",
+        "order": "alphabetical",
+    }));
+    let images = [
+        image("nightly-2026-11-30", 1, 9),
+        image("zebra-2026-11-29", 2, 1),
+    ];
+    assert_eq!(
+        named(&dates, &images).as_deref(),
+        Some("nightly-2026-11-30")
+    );
+    let whole = policy(json!({"tag_pattern": "[a-z]+", "order": "alphabetical"}));
+    let images = [image("beta", 1, 1), image("alpha", 2, 0)];
+    assert_eq!(named(&whole, &images).as_deref(), Some("beta"));
+}
+
+#[test]
+fn the_highest_version_can_be_a_pre_release() {
+    let images = [
+        image("1.0.0", 1, 3),
+        image("1.1.0-rc.1", 2, 2),
+        image("2.0.0-beta.1", 3, 1),
+    ];
+    for (policy_of, expected) in [
+        (json!({"semver": ">=1.0.0-0"}), "1.0.0"),
+        (json!({"semver": "*", "pre_releases": true}), "2.0.0-beta.1"),
+        (
+            json!({"semver": ">=1, <2", "pre_releases": true}),
+            "1.1.0-rc.1",
+        ),
+        (json!({"semver": "*"}), "1.0.0"),
+    ] {
+        let policy = policy(policy_of.clone());
+        assert_eq!(
+            named(&policy, &images).as_deref(),
+            Some(expected),
+            "{policy_of}"
+        );
+    }
+}
+
+#[test]
+fn an_order_needs_what_it_orders() {
+    for (policy, expected) in [
+        (
+            json!({"order": "number"}),
+            "image_policy.order: it orders what `tag_pattern` allows",
+        ),
+        (
+            json!({"tags": ["v*"], "order": "number"}),
+            "image_policy.order: ",
+        ),
+        (
+            json!({"semver": "1", "tag_pattern": "(.*)", "order": "number"}),
+            "image_policy.order: ",
+        ),
+        (
+            json!({"tag_pattern": "[0-9]+", "order": "number"}),
+            "image_policy.tag_pattern: no group",
+        ),
+        (
+            json!({"tags": ["v*"], "pre_releases": true}),
+            "image_policy.pre_releases: ",
+        ),
+    ] {
+        let refused = refusal(policy.clone());
+        assert!(refused.starts_with(expected), "{policy}: {refused}");
+    }
+}
+
+#[test]
 fn a_regular_expression_must_match_the_whole_tag() {
     let policy = policy(json!({"tag_pattern": "v[0-9]+|main"}));
     for tag in ["v1", "v10", "main"] {
@@ -330,6 +438,9 @@ fn policies() -> impl Strategy<Value = ImagePolicy> {
         Just(json!({"tags": ["v*", "release", "main"]})),
         Just(json!({"tags": ["*"], "moved_tags": false})),
         Just(json!({"tag_pattern": "v?[0-9].*"})),
+        Just(json!({"tag_pattern": "v?([0-9]+).*", "order": "number"})),
+        Just(json!({"tag_pattern": ".*", "order": "alphabetical"})),
+        Just(json!({"semver": "*", "pre_releases": true})),
         Just(json!({"semver": "*"})),
         Just(json!({"semver": ">=1.0.0-0", "moved_tags": true})),
         Just(json!({"semver": "^1", "tag_pattern": "(?:v|api-)(?P<version>.*)"})),
@@ -467,7 +578,14 @@ proptest! {
         minimum_age_minutes in any::<u32>(),
         tag in "[a-zA-Z0-9_.-]{1,20}",
     ) {
-        let policy = ImagePolicy { tags, tag_pattern, semver, moved_tags, minimum_age_minutes };
+        let policy = ImagePolicy {
+            tags,
+            tag_pattern,
+            semver,
+            moved_tags,
+            minimum_age_minutes,
+            ..ImagePolicy::default()
+        };
         if let Ok(policy) = policy.compile() {
             let images = [image(&tag, 1, 5)];
             let named = policy.newest(&images, noon());

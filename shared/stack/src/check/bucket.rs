@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::forms::{is_label, is_open};
-use super::observation::expected;
 use crate::path::Path;
 use crate::spec::{Bucket, Stack};
 
@@ -44,20 +43,6 @@ fn check_bucket(path: &Path, stack: &Stack, name: &str, bucket: &Bucket, finding
             ),
         }
     }
-    if let Some(days) = bucket.noncurrent_version_days {
-        findings.range(
-            path.key("noncurrent_version_days"),
-            days,
-            1,
-            36_500,
-            "S3 does not keep versions for this time",
-        );
-    }
-    expected(
-        &path.key("expected_size_in_gib"),
-        bucket.expected_size_in_gib,
-        findings,
-    );
 }
 
 /// Without dots: the certificate of S3 holds for no name that has some.

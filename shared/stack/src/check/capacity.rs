@@ -9,7 +9,6 @@ use super::checked::Checked;
 use super::findings::Findings;
 use super::forms::is_open;
 use super::network::{check_security_groups, check_subnets};
-use super::observation::expected;
 
 use crate::instances::{architecture_of, has_gpus, size_of, tasks_of};
 use crate::path::Path;
@@ -20,10 +19,6 @@ const SMALLEST_VOLUME: u32 = 30;
 
 /// In seconds: the Amazon EC2 User Guide, "Spot Instance interruption notices".
 const SPOT_NOTICE: u32 = 120;
-
-/// When instances are replaced, CloudFormation waits for each new one as long as it takes to warm up, an hour
-/// at most: the AWS CloudFormation User Guide, "UpdatePolicy", `PauseTime`.
-const LONGEST_WARMUP: u32 = 3600;
 
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     for (name, capacity) in &stack.capacity {
@@ -194,13 +189,6 @@ fn check_types(path: &Path, capacity: &Capacity, findings: &mut Findings) {
 
 fn check_spot(path: &Path, capacity: &Capacity, findings: &mut Findings) {
     let spot = capacity.spot_percentage;
-    findings.range(
-        path.key("spot_percentage"),
-        spot,
-        0,
-        100,
-        "this is not a share of the instances in percent",
-    );
     let base = capacity.on_demand_base_capacity;
     if base > 0 && spot == 0 {
         findings.error(
@@ -247,27 +235,6 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
             ),
         );
     }
-    if capacity.max_size == 0 {
-        findings.error(
-            path.key("max_size"),
-            0,
-            "there would never be an instance, expected 1 or more",
-        );
-    }
-    findings.range(
-        path.key("target_capacity"),
-        capacity.target_capacity,
-        1,
-        100,
-        "this is not a share of the instances in percent",
-    );
-    findings.range(
-        path.key("instance_warmup_period"),
-        capacity.instance_warmup_period,
-        0,
-        LONGEST_WARMUP,
-        "CloudFormation does not wait this many seconds for a new instance",
-    );
     let least = if capacity.image_ssm_parameter.is_some() {
         1
     } else {
@@ -291,11 +258,6 @@ fn check_capacity(path: &Path, capacity: &Capacity, findings: &mut Findings) {
              /aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
         );
     }
-    expected(
-        &path.key("expected_instance_count"),
-        capacity.expected_instance_count,
-        findings,
-    );
     if let Some(subnets) = &capacity.subnet_ids {
         check_subnets(&path.key("subnet_ids"), subnets, findings);
     }
@@ -337,20 +299,6 @@ pub(super) fn check_strategy(service: &Checked<'_>, findings: &mut Findings) {
                 format!("`{provider}` is in the strategy twice; keep one of them"),
             );
         }
-        findings.range(
-            path.key("weight"),
-            share.weight,
-            0,
-            1000,
-            "ECS does not allow this weight",
-        );
-        findings.range(
-            path.key("base"),
-            share.base,
-            0,
-            100_000,
-            "ECS does not allow this base",
-        );
         if share.base > 0
             && let Some(other) = with_base.replace(provider)
         {

@@ -174,36 +174,6 @@ fn check_health(path: &Path, container: &Container<'_>, findings: &mut Findings)
              [\"CMD\", \"<program>\", …]",
         ),
     }
-    findings.range(
-        path.key("interval"),
-        health.interval,
-        5,
-        300,
-        "ECS does not allow this interval",
-    );
-    findings.range(
-        path.key("timeout"),
-        health.timeout,
-        2,
-        60,
-        "ECS does not allow this timeout",
-    );
-    findings.range(
-        path.key("retries"),
-        health.retries,
-        1,
-        10,
-        "ECS does not allow this number of retries",
-    );
-    if let Some(start) = health.start_period {
-        findings.range(
-            path.key("start_period"),
-            start,
-            0,
-            300,
-            "ECS does not allow this start period",
-        );
-    }
     let asked = port_asked_for(&command.join(" "));
     if let (Some(asked), Some(port)) = (asked, container.container_port)
         && asked != port

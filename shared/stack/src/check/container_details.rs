@@ -89,9 +89,7 @@ fn check_machine(
     ];
     for (path, value, what) in of_instances {
         let Some(value) = value else { continue };
-        if value == 0 {
-            findings.error(&path, value, "expected at least 1; leave it out for none");
-        } else if service.spec.is_on_fargate() {
+        if service.spec.is_on_fargate() {
             findings.error(
                 &path,
                 value,
@@ -165,13 +163,6 @@ fn check_start_and_restart(
     }
     if let Some(policy) = container.details.restart_policy {
         let path = path.key("restart_policy");
-        findings.range(
-            path.key("restart_attempt_period"),
-            policy.restart_attempt_period,
-            60,
-            1800,
-            "this is not a time that ECS takes",
-        );
         if policy.ignored_exit_codes.len() > MOST_EXIT_CODES {
             findings.error(
                 path.key("ignored_exit_codes"),

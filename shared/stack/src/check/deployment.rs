@@ -9,9 +9,6 @@ use crate::path::Path;
 use crate::render::LAST_PRIORITY;
 use crate::spec::{DeploymentConfiguration, DeploymentStrategy, TargetGroup};
 
-/// ECS waits so long at most at one step: the Amazon ECS API Reference, CanaryConfiguration.
-const LONGEST_BAKE_TIME: u32 = 1440;
-
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     let deployment = &service.spec.deployment_configuration;
     let path = service.at("deployment_configuration");
@@ -33,22 +30,11 @@ fn check_circuit_breaker(
 ) {
     let settings = deployment.deployment_circuit_breaker.settings();
     let path = path.key("deployment_circuit_breaker");
-    if let Some(threshold) = &settings.threshold_configuration {
-        let path = path.key("threshold_configuration");
-        if threshold.value == 0 {
-            findings.error(
-                path.key("value"),
-                0,
-                "no deployment could get through, since the first task that fails would be too many; expected 1 \
-                 or more",
-            );
-        }
-        if !settings.enable {
-            findings.error_without_value(
-                path,
-                "no failed task is counted while the circuit breaker is off; leave this out, or turn it on",
-            );
-        }
+    if settings.threshold_configuration.is_some() && !settings.enable {
+        findings.error_without_value(
+            path.key("threshold_configuration"),
+            "no failed task is counted while the circuit breaker is off; leave this out, or turn it on",
+        );
     }
     if settings.enable && !settings.rollback {
         findings.warning(
@@ -99,24 +85,6 @@ fn check_limits(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         deployment.minimum_healthy_percent,
         deployment.maximum_percent,
     );
-    let before = findings.all.len();
-    findings.range(
-        path.key("minimum_healthy_percent"),
-        least,
-        0,
-        100,
-        "this is not a share of the wanted tasks",
-    );
-    findings.range(
-        path.key("maximum_percent"),
-        most,
-        100,
-        200,
-        "ECS does not allow this share of the wanted tasks",
-    );
-    if findings.all.len() > before {
-        return;
-    }
     if spec.is_daemon() {
         return check_limits_of_daemon(service, path, findings);
     }
@@ -246,8 +214,6 @@ fn check_steps(deployment: &DeploymentConfiguration, path: &Path, findings: &mut
                 "a rolling deployment keeps no old tasks; leave it out, or let `strategy` be BLUE_GREEN, \
                  LINEAR or CANARY",
             );
-        } else {
-            bake_time(path, minutes, findings);
         }
     }
     for (field, is_said, strategy) in [
@@ -276,31 +242,11 @@ fn check_steps(deployment: &DeploymentConfiguration, path: &Path, findings: &mut
     if let Some(linear) = &deployment.linear {
         let path = path.key("linear");
         share(path.key("step_percent"), linear.step_percent, 3.0, findings);
-        bake_time(
-            path.key("step_bake_time_in_minutes"),
-            linear.step_bake_time_in_minutes,
-            findings,
-        );
     }
     if let Some(canary) = &deployment.canary {
         let path = path.key("canary");
         share(path.key("percent"), canary.percent, 0.1, findings);
-        bake_time(
-            path.key("bake_time_in_minutes"),
-            canary.bake_time_in_minutes,
-            findings,
-        );
     }
-}
-
-fn bake_time(path: Path, minutes: u32, findings: &mut Findings) {
-    findings.range(
-        path,
-        minutes,
-        0,
-        LONGEST_BAKE_TIME,
-        "ECS does not wait this many minutes",
-    );
 }
 
 /// A share of the requests: the Amazon ECS API Reference, LinearConfiguration and CanaryConfiguration.

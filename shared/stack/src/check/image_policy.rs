@@ -57,27 +57,33 @@ fn check_version(
     spec: &ImagePolicy,
     findings: &mut Findings,
 ) {
-    let (Some(range), Ok(Origin::Own(reference))) = (&spec.semver, origin(container.image)) else {
+    let Ok(Origin::Own(reference)) = origin(container.image) else {
         return;
     };
     let (Selector::Tag(tag), Ok(compiled)) = (&reference.selector, policy(spec).compile()) else {
         return;
     };
-    // A tag without a number is not meant as a version.
-    if !compiled.allows(tag) && tag.contains(|character: char| character.is_ascii_digit()) {
-        let such_as = match &spec.tag_pattern {
-            None => "such as 1.0.0 or v1.0.0",
-            Some(_) => "such as 1.0.0, and is all that the group of `tag_pattern` holds",
-        };
-        findings.warning(
-            path,
-            container.image,
+    // A tag without a number is not meant as a version, nor as a build.
+    let has_number = tag.contains(|character: char| character.is_ascii_digit());
+    if compiled.allows(tag) || !has_number || spec.tags.is_some() {
+        return;
+    }
+    let message = match (&spec.semver, &spec.tag_pattern) {
+        (None, _) => format!(
+            "`image_policy` does not allow tag `{tag}`, so pushes that are named like this are never deployed"
+        ),
+        (Some(range), pattern) => {
+            let such_as = match pattern {
+                None => "such as 1.0.0 or v1.0.0",
+                Some(_) => "such as 1.0.0, and is all that the group of `tag_pattern` holds",
+            };
             format!(
                 "tag `{tag}` is not a version that `semver: \"{range}\"` allows, so pushes that are named like \
                  this are never deployed; a version has three numbers, {such_as}"
-            ),
-        );
-    }
+            )
+        }
+    };
+    findings.warning(path, container.image, message);
 }
 
 fn check_policy(path: &Path, spec: &ImagePolicy, findings: &mut Findings) {

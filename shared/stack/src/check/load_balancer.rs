@@ -217,13 +217,6 @@ fn check_load_balancer(
              ELBSecurityPolicy-TLS13-1-2-2021-06",
         );
     }
-    findings.range(
-        path.key("idle_timeout"),
-        load_balancer.idle_timeout,
-        1,
-        4000,
-        "the load balancer does not allow this timeout",
-    );
     if let Some(bucket) = &load_balancer.access_logs_bucket {
         let is_bucket = (3..=63).contains(&bucket.len())
             && bucket.bytes().all(|byte| {
@@ -346,22 +339,6 @@ pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings)
         is_behind_network,
         findings,
     );
-    findings.range(
-        path.key("deregistration_delay"),
-        group.deregistration_delay,
-        0,
-        3600,
-        "the load balancer does not wait this many seconds",
-    );
-    if let Some(seconds) = group.stickiness_duration {
-        findings.range(
-            path.key("stickiness_duration"),
-            seconds,
-            1,
-            604_800,
-            "the load balancer's cookies do not last this many seconds",
-        );
-    }
 }
 
 /// A listener of an Application Load Balancer that exists.
@@ -579,15 +556,6 @@ fn check_authenticate(
             "it must say with whom people log in, expected exactly one of `cognito` and `oidc`",
         ),
     }
-    if let Some(seconds) = authenticate.session_timeout {
-        findings.range(
-            path.key("session_timeout"),
-            seconds,
-            1,
-            604_800,
-            "the load balancer does not keep a login for this many seconds",
-        );
-    }
 }
 
 /// CloudFormation reads the secret with a role that all stacks share, so that the name says whose the secret is.
@@ -704,14 +672,7 @@ fn check_conditions(path: &Path, group: &TargetGroup, findings: &mut Findings) {
             "the service gets what no other service gets, which has no priority; leave it out, or add \
              `path_patterns` or `host_headers`",
         ),
-        Some(priority) => findings.range(
-            path.key("priority"),
-            priority,
-            1,
-            50_000,
-            "the load balancer does not allow this priority",
-        ),
-        None => {}
+        _ => {}
     }
     if conditions > MOST_CONDITIONS {
         findings.error(
@@ -885,20 +846,6 @@ fn check_health(
             "this is not a path, expected one that begins with /, such as /health",
         );
     }
-    findings.range(
-        path.key("interval_seconds"),
-        health.interval_seconds,
-        5,
-        300,
-        "the load balancer does not allow this interval",
-    );
-    findings.range(
-        path.key("timeout_seconds"),
-        health.timeout_seconds,
-        2,
-        120,
-        "the load balancer does not allow this timeout",
-    );
     if health.timeout_seconds >= health.interval_seconds {
         findings.error(
             path.key("timeout_seconds"),
@@ -907,21 +854,6 @@ fn check_health(
                 "the answer may come after the next question, expected less than `interval_seconds`, {}",
                 health.interval_seconds
             ),
-        );
-    }
-    for (field, count) in [
-        ("healthy_threshold_count", health.healthy_threshold_count),
-        (
-            "unhealthy_threshold_count",
-            health.unhealthy_threshold_count,
-        ),
-    ] {
-        findings.range(
-            path.key(field),
-            count,
-            2,
-            10,
-            "the load balancer does not allow this threshold",
         );
     }
     if group.protocol_version == Some(ProtocolVersion::Grpc) {

@@ -2,7 +2,6 @@
 
 use super::checked::Checked;
 use super::findings::Findings;
-use super::observation::expected;
 use crate::path::Path;
 use crate::spec::{Queue, Stack, Topic};
 
@@ -39,34 +38,6 @@ fn check_queue(path: &Path, stack: &Stack, name: &str, queue: &Queue, findings: 
             ),
         );
     }
-    findings.range(
-        path.key("visibility_timeout"),
-        queue.visibility_timeout,
-        0,
-        43_200,
-        "SQS does not hide messages for this number of seconds",
-    );
-    findings.range(
-        path.key("message_retention_period"),
-        queue.message_retention_period,
-        60,
-        1_209_600,
-        "SQS does not keep messages for this number of seconds",
-    );
-    if let Some(dead_letters) = &queue.dead_letter_queue {
-        findings.range(
-            path.key("dead_letter_queue").key("max_receive_count"),
-            dead_letters.max_receive_count,
-            1,
-            1000,
-            "SQS does not count to this number",
-        );
-    }
-    expected(
-        &path.key("expected_million_requests"),
-        queue.expected_million_requests,
-        findings,
-    );
 }
 
 fn check_topic(path: &Path, stack: &Stack, name: &str, topic: &Topic, findings: &mut Findings) {
@@ -97,11 +68,6 @@ fn check_topic(path: &Path, stack: &Stack, name: &str, topic: &Topic, findings: 
             Some(_) => {}
         }
     }
-    expected(
-        &path.key("expected_million_requests"),
-        topic.expected_million_requests,
-        findings,
-    );
 }
 
 /// Checks what a service does with buckets, queues and topics.

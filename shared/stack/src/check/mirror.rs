@@ -11,9 +11,6 @@ use super::storage::MOST_THROUGHPUT;
 use crate::path::Path;
 use crate::spec::{BottleSync, FileSystem, Service, Stack, ThroughputMode};
 
-/// Minutes: as long as a task that AWS has no capacity for is asked for.
-const LONGEST_OUTAGE: u32 = 6 * 60;
-
 pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     if let Some(mirror) = &stack.bottle_sync {
         check_mirror(stack, mirror, findings);
@@ -61,16 +58,6 @@ fn check_mirror(stack: &Stack, mirror: &BottleSync, findings: &mut Findings) {
     );
     check_source(&path, mirror, findings);
     check_names(&path, mirror, findings);
-    check_deletion(&path, mirror, findings);
-    if let Some(minutes) = mirror.outage_patience_minutes {
-        findings.range(
-            path.key("outage_patience_minutes"),
-            minutes,
-            0,
-            LONGEST_OUTAGE,
-            "no outage is waited out for so long",
-        );
-    }
     let file_system = service.and_then(|(_, service)| file_system(stack, service));
     check_throughput(&path, mirror, file_system, findings);
 }
@@ -253,34 +240,6 @@ fn check_names(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
             "EventBridge does not allow this name, expected letters, digits, dots, hyphens and underscores",
         );
     }
-}
-
-fn check_deletion(path: &Path, mirror: &BottleSync, findings: &mut Findings) {
-    let Some(deletion) = &mirror.deletion else {
-        return;
-    };
-    let path = path.key("deletion");
-    findings.range(
-        path.key("grace_days"),
-        deletion.grace_days,
-        0,
-        36_500,
-        "nothing is waited for so long",
-    );
-    findings.range(
-        path.key("max_files"),
-        deletion.max_files,
-        1,
-        10_000_000,
-        "a sync does not delete this many files; leave `deletion` out to keep all",
-    );
-    findings.range(
-        path.key("max_share_percent"),
-        deletion.max_share_percent,
-        1,
-        100,
-        "this is not a share; leave `deletion` out to keep all",
-    );
 }
 
 /// The file system that the service's container finds at `EFS_MOUNT_PATH`.

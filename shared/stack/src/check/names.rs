@@ -332,13 +332,6 @@ fn check_namespace(stack: &Stack, findings: &mut Findings) {
             "this is not an id of a namespace of Cloud Map, expected one such as ns-0a1b2c3d4e5f6789",
         );
     }
-    findings.range(
-        path.key("ttl"),
-        discovery.ttl,
-        0,
-        2_147_483_647,
-        "no DNS record lives so long",
-    );
     for (name, service) in &stack.services {
         let is_found = service
             .service_discovery

@@ -49,7 +49,6 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         ),
         _ => {}
     }
-    check_expectations(stack, findings);
     let Some(alarms) = &stack.alarms else {
         return;
     };
@@ -77,58 +76,6 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     ] {
         percentage(&path.key(field), percent, findings);
     }
-    if alarms.target_5xx_count < 0.0 {
-        findings.error(
-            path.key("target_5xx_count"),
-            alarms.target_5xx_count,
-            "there are never fewer answers than none, expected 0 or more",
-        );
-    }
-}
-
-fn check_expectations(stack: &Stack, findings: &mut Findings) {
-    let root = Path::default();
-    let network = &stack.network;
-    let flow_logs = network.flow_logs.as_ref();
-    let events = stack.events.as_ref();
-    let load_balancer = stack.load_balancer.as_ref();
-    for (part, field, number) in [
-        (
-            "logs",
-            "expected_gib_per_month",
-            stack.logs.expected_gib_per_month,
-        ),
-        (
-            "events",
-            "expected_gib_per_month",
-            events.and_then(|events| events.expected_gib_per_month),
-        ),
-        (
-            "load_balancer",
-            "expected_capacity_units",
-            load_balancer.and_then(|load_balancer| load_balancer.expected_capacity_units),
-        ),
-        (
-            "network",
-            "expected_data_out_gib_per_month",
-            network.expected_data_out_gib_per_month,
-        ),
-        (
-            "network",
-            "expected_cross_zone_gib_per_month",
-            network.expected_cross_zone_gib_per_month,
-        ),
-    ] {
-        expected(&root.key(part).key(field), number, findings);
-    }
-    expected(
-        &root
-            .key("network")
-            .key("flow_logs")
-            .key("expected_gib_per_month"),
-        flow_logs.and_then(|logs| logs.expected_gib_per_month),
-        findings,
-    );
 }
 
 fn check_retention(path: &Path, days: u32, findings: &mut Findings) {
@@ -151,17 +98,6 @@ pub(super) fn percentage(path: &Path, percent: f64, findings: &mut Findings) {
             path,
             percent,
             "this is not a share of the whole, expected more than 0, at most 100",
-        );
-    }
-}
-
-/// Checks what only the estimate of costs reads.
-pub(super) fn expected(path: &Path, number: Option<f64>, findings: &mut Findings) {
-    if let Some(number) = number.filter(|number| *number < 0.0) {
-        findings.error(
-            path,
-            number,
-            "less than nothing cannot be expected, expected 0 or more",
         );
     }
 }

@@ -16,30 +16,13 @@ use crate::path::Path;
 use crate::render::settings;
 use crate::spec::Stack;
 
-/// A week.
-const LONGEST_DEADLINE: u32 = 7 * 24 * 60;
-
-/// A day.
-const LONGEST_TASK: u32 = 24 * 60;
-
-/// Thirty days.
-const LONGEST_APPROVAL: u32 = 30 * 24 * 60;
-
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     let rollout = &service.spec.rollout;
     let path = service.at("rollout");
     if let Some(deadline) = rollout.deadline_minutes {
         let path = path.key("deadline_minutes");
         let waiting = service.spec.deployment_configuration.waiting_minutes();
-        if !(1..=LONGEST_DEADLINE).contains(&deadline) {
-            findings.range(
-                path,
-                deadline,
-                1,
-                LONGEST_DEADLINE,
-                "this is not a time for a deployment",
-            );
-        } else if deadline <= waiting {
+        if deadline <= waiting {
             findings.error(
                 path,
                 deadline,
@@ -53,15 +36,6 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     check_after(service, &path.key("after"), findings);
     check_tasks(service, &path, findings);
     check_windows(service, &path, findings);
-    if let Some(approval) = &rollout.approval {
-        findings.range(
-            path.key("approval").key("expires_after_minutes"),
-            approval.expires_after_minutes,
-            1,
-            LONGEST_APPROVAL,
-            "this is not a time in which somebody could approve",
-        );
-    }
 }
 
 fn check_after(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
@@ -247,13 +221,6 @@ fn check_task(path: &Path, task: &OneOffTask, findings: &mut Findings) {
             "the task would do what the service does, and not end; expected a command",
         );
     }
-    findings.range(
-        path.key("timeout_minutes"),
-        task.timeout_minutes,
-        1,
-        LONGEST_TASK,
-        "a task cannot be given this many minutes",
-    );
     let words = task.command.iter().enumerate();
     let words = words.map(|(index, word)| (path.key("command").index(index), word.as_str()));
     let values = task.environment.iter();

@@ -11,9 +11,6 @@ use crate::spec::{AdjustmentType, ContainerInsights, CustomMetric, Scaling, Step
 /// ECS's limit for the tasks of a service.
 const MOST_TASKS: u32 = 5000;
 
-/// CloudWatch looks back at most a day, and the periods have a minute.
-const MOST_PERIODS: u32 = 1440;
-
 /// The Application Auto Scaling User Guide, "Quotas for Application Auto Scaling": of a policy, and of a target.
 const MOST_STEPS: usize = 20;
 const MOST_SCHEDULED: usize = 200;
@@ -23,15 +20,6 @@ const OF_SERVICES: [&str; 2] = ["CPUUtilization", "MemoryUtilization"];
 
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     let Some(scaling) = &service.spec.scaling else {
-        if let Some(count) = service.spec.desired_count {
-            findings.range(
-                service.at("desired_count"),
-                count,
-                0,
-                MOST_TASKS,
-                "ECS does not run this many tasks of a service",
-            );
-        }
         return;
     };
     let path = service.at("scaling");
@@ -45,13 +33,6 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             ),
         );
     }
-    findings.range(
-        path.key("max_capacity"),
-        scaling.max_capacity,
-        1,
-        MOST_TASKS,
-        "the service would have no task, or more than ECS runs",
-    );
     let cpu = scaling.target_cpu_utilization;
     let memory = scaling.target_memory_utilization;
     let requests = scaling.target_requests_per_task;
@@ -97,26 +78,6 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             "a service without tasks has no CPU, memory and requests that could bring it back; add one of \
              `custom_metrics` or `queues`, or let `min_capacity` be 1",
         );
-    }
-    for (field, periods) in [
-        (
-            "scale_out_evaluation_periods",
-            scaling.scale_out_evaluation_periods,
-        ),
-        (
-            "scale_in_evaluation_periods",
-            scaling.scale_in_evaluation_periods,
-        ),
-    ] {
-        if let Some(periods) = periods {
-            findings.range(
-                path.key(field),
-                periods,
-                1,
-                MOST_PERIODS,
-                "CloudWatch does not evaluate this many minutes",
-            );
-        }
     }
 }
 
@@ -182,13 +143,6 @@ fn check_steps(scaling: &Scaling, path: &Path, findings: &mut Findings) {
             ),
             None => {}
         }
-        findings.range(
-            path.key("evaluation_periods"),
-            step.evaluation_periods,
-            1,
-            MOST_PERIODS,
-            "CloudWatch does not evaluate this many minutes",
-        );
         if let Some(least) = step.min_adjustment_magnitude
             && (step.adjustment_type != AdjustmentType::PercentChangeInCapacity || least == 0)
         {
@@ -312,15 +266,6 @@ fn check_scheduled(scaling: &Scaling, path: &Path, findings: &mut Findings) {
             findings.error_without_value(
                 &path,
                 "nothing would change, expected at least one of `min_capacity` and `max_capacity`",
-            );
-        }
-        if let Some(most) = most {
-            findings.range(
-                path.key("max_capacity"),
-                most,
-                0,
-                MOST_TASKS,
-                "ECS does not run this many tasks of a service",
             );
         }
         // What is left out stays as some other entry, or the service, says.

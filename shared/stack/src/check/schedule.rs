@@ -12,9 +12,6 @@ use crate::path::Path;
 use crate::schedule_expression::{ScheduleExpression, is_time_zone};
 use crate::spec::Schedule;
 
-/// RunTask starts this many tasks at once.
-const MOST_TASKS: u32 = 10;
-
 pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     for (name, schedule) in &service.spec.schedules {
         let path = service.at("schedules").key(name);
@@ -25,30 +22,7 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
             &schedule.schedule_expression_timezone,
             findings,
         );
-        findings.range(
-            path.key("task_count"),
-            schedule.task_count,
-            1,
-            MOST_TASKS,
-            "this many tasks cannot be started at once",
-        );
         check_size(&path, service, schedule, findings);
-        let retries = &schedule.retry_policy;
-        let path_of_retries = path.key("retry_policy");
-        findings.range(
-            path_of_retries.key("maximum_retry_attempts"),
-            retries.maximum_retry_attempts,
-            0,
-            185,
-            "EventBridge Scheduler does not try this often",
-        );
-        findings.range(
-            path_of_retries.key("maximum_event_age_in_seconds"),
-            retries.maximum_event_age_in_seconds,
-            60,
-            86_400,
-            "EventBridge Scheduler does not try for this number of seconds",
-        );
         let environment = schedule.environment.iter();
         let environment: BTreeMap<String, String> = environment
             .map(|(name, value)| (name.clone(), value.as_str().to_owned()))

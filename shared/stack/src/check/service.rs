@@ -7,7 +7,6 @@ use super::checked::Checked;
 use super::findings::Findings;
 use super::forms::{is_arn, is_open, listed};
 use super::image::{Origin, is_image, origin};
-use super::observation::expected;
 use crate::path::Path;
 use crate::spec::{Effect, PolicyStatement};
 
@@ -62,11 +61,6 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
         check_image(&path.key("image"), container.image, findings);
     }
     check_roles(service, findings);
-    expected(
-        &service.at("expected_task_count"),
-        service.spec.expected_task_count,
-        findings,
-    );
 }
 
 /// Checks the size of a task on Fargate, whose fields are at `path`.
@@ -102,16 +96,6 @@ pub(super) fn check_fargate_size(path: &Path, cpu: u32, memory: u32, findings: &
 }
 
 fn findings_of_fargate(service: &Checked<'_>, findings: &mut Findings) {
-    let spec = service.spec;
-    if let Some(size) = spec.ephemeral_storage_size_in_gib {
-        findings.range(
-            service.at("ephemeral_storage_size_in_gib"),
-            size,
-            21,
-            200,
-            "Fargate does not offer this much storage; 20 GiB are free when it is left out",
-        );
-    }
     for (path, container) in service.containers() {
         findings.range(
             path.key("stop_timeout"),

@@ -87,9 +87,6 @@ fn check_ports(service: &Checked<'_>, findings: &mut Findings) {
         let additional = additional
             .map(|(index, port)| (path.key("additional_container_ports").index(index), *port));
         for (path, port) in own.chain(additional) {
-            if port == 0 {
-                findings.error(&path, 0, "no container listens there, expected 1 to 65535");
-            }
             if let Some(other) = ports.insert(port, container.name) {
                 findings.error(
                     &path,

@@ -6,7 +6,6 @@ use super::checked::Checked;
 use super::findings::Findings;
 use super::forms::{is_arn, is_id, is_open};
 use super::network::check_subnets;
-use super::observation::expected;
 use crate::path::Path;
 use crate::spec::{
     AccessPoint, Container, DataDeletion, FileSystem, MountPoint, PerformanceMode, Stack,
@@ -83,15 +82,6 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
             "provisioned",
             "how much throughput is not said; add `provisioned_throughput_in_mibps`",
         ),
-        (ThroughputMode::Provisioned, Some(mebibytes))
-            if !(1.0..=MOST_THROUGHPUT).contains(&mebibytes) =>
-        {
-            findings.error(
-                path_of_throughput,
-                mebibytes,
-                format!("EFS does not allow this throughput, expected 1 to {MOST_THROUGHPUT} MiB a second"),
-            );
-        }
         (ThroughputMode::Bursting | ThroughputMode::Elastic, Some(mebibytes)) => findings.error(
             path_of_throughput,
             mebibytes,
@@ -124,23 +114,6 @@ fn check_file_system(path: &Path, file_system: &FileSystem, findings: &mut Findi
     }
     if let Some(subnets) = &file_system.subnet_ids {
         check_subnets(&path.key("subnet_ids"), subnets, findings);
-    }
-    for (field, number) in [
-        ("expected_size_in_gib", file_system.expected_size_in_gib),
-        (
-            "expected_read_gib_per_month",
-            file_system.expected_read_gib_per_month,
-        ),
-        (
-            "expected_written_gib_per_month",
-            file_system.expected_written_gib_per_month,
-        ),
-        (
-            "expected_requests_per_month",
-            file_system.expected_requests_per_month,
-        ),
-    ] {
-        expected(&path.key(field), number, findings);
     }
     for (name, access_point) in &file_system.access_points {
         check_access_point(&path.key("access_points").key(name), access_point, findings);

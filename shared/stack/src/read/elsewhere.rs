@@ -8,6 +8,8 @@ pub(super) fn instead_of(name: &str, path: &Path) -> Option<&'static str> {
         [] => &[OF_STACK],
         ["services", _] => &[OF_SERVICE, OF_CONTAINER],
         ["services", _, "sidecars", _] => &[OF_CONTAINER],
+        ["services", _, .., "health_check" | "healthcheck"] => &[OF_HEALTH_CHECK],
+        ["services", _, .., "restart_policy"] => &[OF_RESTART_POLICY],
         ["services", _, "target_group"] => &[OF_TARGET_GROUP],
         ["services", _, "scaling"] => &[OF_SCALING],
         ["services", _, "schedules", _] => &[OF_SCHEDULE],
@@ -373,6 +375,21 @@ const OF_LOAD_BALANCER: Table = &[
     ),
 ];
 
+const OF_HEALTH_CHECK: Table = &[
+    // Docker Compose
+    ("disable", "leave out `health_check`"),
+    (
+        "start_interval",
+        "ECS has no interval of its own for the start",
+    ),
+    ("test", "use `command`"),
+];
+
+const OF_RESTART_POLICY: Table = &[(
+    "enabled",
+    "leave it out; with `restart_policy`, the container is restarted",
+)];
+
 const OF_TARGET_GROUP: Table = &[
     (
         "actions",
@@ -597,6 +614,8 @@ mod tests {
             (&["services", "x"], &[OF_SERVICE, OF_CONTAINER]),
             (&["services", "x", "sidecars", "y"], &[OF_CONTAINER]),
             (&["services", "x", "target_group"], &[OF_TARGET_GROUP]),
+            (&["services", "x", "health_check"], &[OF_HEALTH_CHECK]),
+            (&["services", "x", "restart_policy"], &[OF_RESTART_POLICY]),
             (&["services", "x", "scaling"], &[OF_SCALING]),
             (&["services", "x", "schedules", "y"], &[OF_SCHEDULE]),
             (&["load_balancer"], &[OF_LOAD_BALANCER]),

@@ -11,7 +11,7 @@ use super::places::place_of;
 use super::shape::{Field, Shape};
 use super::substitution::{Names, substitute};
 use crate::nearest::{nearest, plain};
-use crate::path::Path;
+use crate::path::{Path, Step};
 use crate::shown::shown;
 
 /// Longer lists of what is known are left out of problems.
@@ -41,6 +41,8 @@ pub(super) struct Fitting<'a> {
     unknown: usize,
     /// What of the stack is not as its file means it, since something else had to be put in its place.
     pub faulty: Vec<Path>,
+    /// What of the stack is only guessed, from misspelt keys.
+    pub guessed: Vec<String>,
 }
 
 impl<'a> Fitting<'a> {
@@ -52,6 +54,7 @@ impl<'a> Fitting<'a> {
             problems: Vec::new(),
             unknown: 0,
             faulty: Vec::new(),
+            guessed: Vec::new(),
         }
     }
 
@@ -197,9 +200,8 @@ impl<'a> Fitting<'a> {
         Value::Object(map)
     }
 
-    /// Holds what is under a misspelt key against what was probably meant. What is missing there may be under
-    /// another key that is not known, so nothing is said of it; and if anything is wrong with it, no rule looks
-    /// at it.
+    /// Holds what is under a misspelt key against what was probably meant, so that nothing seems to be missing. What
+    /// is wrong with it is not said, since it may be meant otherwise.
     fn in_the_place_of(
         &mut self,
         name: &str,
@@ -210,13 +212,12 @@ impl<'a> Fitting<'a> {
     ) -> Option<Value> {
         let (problems, faulty) = (self.problems.len(), self.faulty.len());
         let value = self.node(&entry.value, &field.shape, &path.key(name), entry.mark);
-        if self.looking == Looking::ForMissing {
-            self.problems.truncate(problems);
-        }
+        let place = path.key(meant).within(&self.prefix);
         if self.problems.len() > problems || self.faulty.len() > faulty {
-            let place = path.key(meant);
-            self.faulty.push(place.within(&self.prefix));
+            self.faulty.push(place.clone());
         }
+        self.problems.truncate(problems);
+        self.guessed.push(place.to_string());
         value
     }
 
@@ -231,7 +232,7 @@ impl<'a> Fitting<'a> {
     ) -> Option<(&'f String, &'f Field)> {
         self.unknown += 1;
         if self.unknown > MOST_MEANT {
-            self.unknown_key(name, entry, path, "there is no such key here".to_owned());
+            self.unknown_key(name, entry, path, "there is no such key".to_owned());
             return None;
         }
         let known: Vec<&str> = fields.keys().map(String::as_str).collect();
@@ -257,12 +258,7 @@ impl<'a> Fitting<'a> {
         if is_root && (taken.is_none() || elsewhere.is_some()) {
             self.faulty.push(Path::default());
         }
-        let place = if path.0.is_empty() {
-            "a stack file".to_owned()
-        } else {
-            format!("`{path}`")
-        };
-        let message = format!("there is no such key in {place}; {advice}");
+        let message = format!("there is no such key; {advice}");
         self.unknown_key(name, entry, path, message);
         // What stands under a key that is meant otherwise is not what is expected here.
         fields.get_key_value(taken.filter(|_| elsewhere.is_none())?)
@@ -335,6 +331,8 @@ impl<'a> Fitting<'a> {
             }
             (Shape::Boolean | Shape::Switch(_), Content::Plain(text)) => match meaning(text) {
                 Meaning::Boolean(value) => return Some(Value::Bool(value)),
+                _ if text.eq_ignore_ascii_case("enabled") => "; write true".to_owned(),
+                _ if text.eq_ignore_ascii_case("disabled") => "; write false".to_owned(),
                 _ if is_old_boolean(text) => {
                     format!("; `{text}` is a text in YAML 1.2")
                 }
@@ -349,16 +347,21 @@ impl<'a> Fitting<'a> {
                      differently"
                         .to_owned()
                 }
+                Meaning::Text => without_unit(text, path),
                 _ => String::new(),
             },
-            (Shape::Number, Content::Plain(text)) => match meaning(text) {
-                Meaning::Integer(Some(value)) => return Some(Value::from(value)),
-                Meaning::Number(value) => return Some(Value::from(value)),
+            (Shape::Number(least, most), Content::Plain(text)) => match meaning(text) {
+                Meaning::Integer(Some(value)) if (*least..=*most).contains(&(value as f64)) => {
+                    return Some(Value::from(value));
+                }
+                Meaning::Number(value) if (least..=most).contains(&&value) => {
+                    return Some(Value::from(value));
+                }
                 Meaning::NotFinite | Meaning::Integer(None) => " that is finite".to_owned(),
                 _ => String::new(),
             },
             (
-                Shape::Boolean | Shape::Switch(_) | Shape::Integer(..) | Shape::Number,
+                Shape::Boolean | Shape::Switch(_) | Shape::Integer(..) | Shape::Number(..),
                 Content::Text(text),
             )
                 if meaning(text) != Meaning::Text =>
@@ -374,19 +377,26 @@ impl<'a> Fitting<'a> {
                     None => String::new(),
                 }
             }
-            (Shape::List(items), Content::Plain(_) | Content::Text(_))
+            (Shape::Map(_), Content::List(_)) => {
+                "; write each name as a key, with what it holds below it".to_owned()
+            }
+            (Shape::List(items), Content::Plain(text) | Content::Text(text))
                 if !matches!(**items, Shape::Fields(_)) =>
             {
-                "; write `[…]` around a single one".to_owned()
+                as_list(text, path)
             }
             _ => String::new(),
         };
         if self.looking == Looking::ForWrong {
-            let found = match node.scalar() {
-                Some(_) if matches!(shape, Shape::Word(_)) => "it is not known".to_owned(),
-                _ => format!("this is {node}"),
+            let message = match (&node.content, shape.bounds()) {
+                (Content::Plain(text), Some(bounds)) if is_of_its_kind(text, shape) => {
+                    format!("it is out of range, expected {bounds}")
+                }
+                (Content::Plain(_) | Content::Text(_), _) if matches!(shape, Shape::Word(_)) => {
+                    format!("it is not known, expected {}{advice}", shape.in_words())
+                }
+                _ => format!("this is {node}, expected {}{advice}", shape.in_words()),
             };
-            let message = format!("{found}, expected {}{advice}", shape.in_words());
             let value = (!shape.holds_secrets()).then(|| node.scalar()).flatten();
             let value = value.map(shown);
             self.fault(path, place_of(node, key), value, message);
@@ -429,6 +439,65 @@ impl<'a> Fitting<'a> {
             message,
             severity,
         });
+    }
+}
+
+/// Whether a scalar is a number as it is expected, so that only its size can be wrong.
+fn is_of_its_kind(text: &str, shape: &Shape) -> bool {
+    match meaning(text) {
+        Meaning::Integer(_) => true,
+        Meaning::Number(_) => matches!(shape, Shape::Number(..)),
+        _ => false,
+    }
+}
+
+/// How one text becomes the list that is expected.
+fn as_list(text: &str, path: &Path) -> String {
+    let quoted = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+        format!("; write [{}]", words.join(", "))
+    };
+    let (key, parent) = match path.0.as_slice() {
+        [.., Step::Key(parent), Step::Key(key)] => (key.as_str(), parent.as_str()),
+        _ => ("", ""),
+    };
+    let needs_shell = text.contains(['"', '\'', '\\', '$', '&', '|', ';', '<', '>', '*', '`', '(']);
+    match key {
+        "command" if parent == "health_check" => {
+            "; write [\"CMD-SHELL\", \"…\"], with this as the second text".to_owned()
+        }
+        "command" | "entry_point" if needs_shell => {
+            "; write [\"sh\", \"-c\", \"…\"], with this as the third text".to_owned()
+        }
+        "command" | "entry_point" => quoted(&text.split_whitespace().collect::<Vec<_>>()),
+        _ if text.contains(',') && !needs_shell => {
+            quoted(&text.split(',').map(str::trim).collect::<Vec<_>>())
+        }
+        _ => "; write `[…]` around a single one".to_owned(),
+    }
+}
+
+/// What to write in place of a number with a unit, such as `30s`.
+fn without_unit(text: &str, path: &Path) -> String {
+    let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+    let unit = text[digits.len()..].to_ascii_lowercase();
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty();
+    if !is_number || unit.is_empty() {
+        return String::new();
+    }
+    let is_same = match path.0.last() {
+        Some(Step::Key(key)) if key.contains("minutes") => unit == "m" || unit == "min",
+        Some(Step::Key(key)) if key.contains("days") => unit == "d",
+        Some(Step::Key(key)) if key.contains("memory") => {
+            ["m", "mi", "mib"].contains(&unit.as_str())
+        }
+        Some(Step::Key(key)) if key.contains("size") || key.contains("cpu") => false,
+        _ => unit == "s",
+    };
+    if is_same {
+        format!(" without its unit, {digits}")
+    } else {
+        " without a unit".to_owned()
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) enum Shape {
     Switch(Box<Shape>),
     /// A whole number between these.
     Integer(i64, i64),
-    Number,
+    /// A number between these.
+    Number(f64, f64),
     /// Whatever it is, in CloudFormation's words.
     Anything,
 }
@@ -56,7 +57,8 @@ impl Shape {
         })
     }
 
-    fn of(schema: &Value, definitions: &Map<String, Value>) -> Self {
+    /// What a schema expects.
+    pub fn of(schema: &Value, definitions: &Map<String, Value>) -> Self {
         if let Some(reference) = schema["$ref"].as_str() {
             let name = reference.rsplit('/').next().unwrap_or(reference);
             return definitions
@@ -106,16 +108,15 @@ impl Shape {
         } else if has("boolean") {
             Self::Boolean
         } else if has("integer") {
-            let largest = match schema["format"].as_str() {
-                Some("uint16") => i64::from(u16::MAX),
-                _ => i64::from(u32::MAX),
-            };
             Self::Integer(
                 schema["minimum"].as_i64().unwrap_or(0),
-                schema["maximum"].as_i64().unwrap_or(largest),
+                schema["maximum"].as_i64().unwrap_or(i64::from(u32::MAX)),
             )
         } else if has("number") {
-            Self::Number
+            Self::Number(
+                schema["minimum"].as_f64().unwrap_or(f64::MIN),
+                schema["maximum"].as_f64().unwrap_or(f64::MAX),
+            )
         } else {
             Self::Text
         }
@@ -147,7 +148,7 @@ impl Shape {
             Self::Loose | Self::Text | Self::Sensitive => Value::from(""),
             Self::Boolean | Self::Switch(_) => Value::from(false),
             Self::Integer(least, _) => Value::from(*least),
-            Self::Number => Value::from(0),
+            Self::Number(least, _) => Value::from(least.max(0.0)),
             Self::Anything => Value::Null,
         }
     }
@@ -187,9 +188,35 @@ impl Shape {
             Self::Sensitive => "a text, a whole number or a boolean".to_owned(),
             Self::Boolean => "true or false".to_owned(),
             Self::Switch(_) => "true, false or a map".to_owned(),
-            Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
-            Self::Number => "a number".to_owned(),
+            Self::Integer(..) => match self.bounds().as_deref() {
+                Some(bounds) if !bounds.ends_with("more") => {
+                    format!("a whole number from {bounds}")
+                }
+                _ => "a whole number".to_owned(),
+            },
+            Self::Number(..) => "a number".to_owned(),
             Self::Anything => "a value".to_owned(),
+        }
+    }
+
+    /// Between what a number must be, in words.
+    pub fn bounds(&self) -> Option<String> {
+        let (least, most) = match self {
+            Self::Integer(least, most) => (
+                Some(least.to_string()),
+                (*most < i64::from(u32::MAX)).then(|| most.to_string()),
+            ),
+            Self::Number(least, most) => (
+                (*least > f64::MIN).then(|| least.to_string()),
+                (*most < f64::MAX).then(|| most.to_string()),
+            ),
+            _ => (None, None),
+        };
+        match (least, most) {
+            (Some(least), Some(most)) => Some(format!("{least} to {most}")),
+            (Some(least), None) => Some(format!("{least} or more")),
+            (None, Some(most)) => Some(format!("at most {most}")),
+            (None, None) => None,
         }
     }
 }

@@ -64,29 +64,31 @@ pub(super) fn parse(bytes: &[u8]) -> (Option<Node>, Vec<Fault>) {
             }
             Err(fault) => fault,
         };
-        let quoted = fault.mark.and_then(|mark| with_quotes(&text, mark.line));
-        let (Some((quoted, mark)), true) = (quoted, unquoted.len() < MOST_UNQUOTED) else {
+        let repaired = fault.mark.and_then(|mark| {
+            colon_in_quotes(&text, mark.line).or_else(|| variable_in_quotes(&text, mark.line))
+        });
+        let (Some(repaired), true) = (repaired, unquoted.len() < MOST_UNQUOTED) else {
             unquoted.append(&mut builder.faults);
             unquoted.push(fault);
             return (None, unquoted);
         };
-        unquoted.push(Fault::new(
-            Some(mark),
-            format!(
-                "{}: the value has a colon at its end or before a blank; put the whole value in quotes",
-                fault.message
-            ),
-        ));
-        text = Cow::Owned(quoted);
+        unquoted.push(Fault::new(Some(repaired.mark), repaired.message));
+        text = Cow::Owned(repaired.text);
     }
 }
 
-/// The text with quotes around the value of the one key in this line, and where that value is, if it cannot be
-/// read for the want of them: a colon at its end, or before a blank, makes a key of what is before it.
-fn with_quotes(text: &str, line: u32) -> Option<(String, Mark)> {
-    let number = usize::try_from(line).ok()?.checked_sub(1)?;
-    let start = text.split_inclusive('\n').take(number).map(str::len).sum();
-    let whole = text[start..].lines().next()?;
+/// A text with the quotes that it lacked, so that the rest of it can be read.
+struct Repaired {
+    text: String,
+    /// Where the value is.
+    mark: Mark,
+    message: &'static str,
+}
+
+/// Puts the value of the one key in this line in quotes, if it cannot be read for the want of them: a colon at its end,
+/// or before a blank, makes a key of what is before it.
+fn colon_in_quotes(text: &str, line: u32) -> Option<Repaired> {
+    let (start, whole) = line_of(text, line)?;
     let before_value = whole.find(": ")? + 2;
     let value = whole[before_value..].trim();
     let offset = whole.len() - whole[before_value..].trim_start().len();
@@ -95,13 +97,71 @@ fn with_quotes(text: &str, line: u32) -> Option<(String, Mark)> {
     if !is_plain || !is_key || value.contains(['"', '\\', '#']) {
         return None;
     }
-    let at = start + offset;
-    let quoted = format!("{}\"{value}\"{}", &text[..at], &text[at + value.len()..]);
-    let mark = Mark {
+    let message = if value.contains(":secret:") {
+        "a colon at the end of a value makes a key of it; name the secret without what follows its name, and write \
+         the key of its JSON into `json_key`"
+    } else {
+        "a colon at the end of a value, or before a blank, makes a key of it; put the whole value in quotes"
+    };
+    Some(Repaired {
+        text: quoted(text, start + offset, value.len()),
+        mark: mark_in(whole, line, offset),
+        message,
+    })
+}
+
+/// Puts the first value in this line in quotes that has `${…}` between the braces or brackets of a map or list: there
+/// a brace begins a map of its own.
+fn variable_in_quotes(text: &str, line: u32) -> Option<Repaired> {
+    let (start, whole) = line_of(text, line)?;
+    let opened = whole.find(['{', '['])?;
+    let mut from = opened;
+    while let Some(found) = whole[from..].find("${") {
+        let variable = from + found;
+        let before = &whole[opened..variable];
+        let offset = opened
+            + before
+                .rfind([' ', ',', '[', '{'])
+                .map_or(0, |place| place + 1);
+        let closed = variable + whole[variable..].find('}')? + 1;
+        let rest = &whole[closed..];
+        let end = closed + rest.find([',', ' ', '}', ']']).unwrap_or(rest.len());
+        // With more of them, the value ends after the last one.
+        let end = match whole[closed..end].rfind("${") {
+            Some(_) => end + whole[end..].find('}')? + 1,
+            None => end,
+        };
+        let value = &whole[offset..end];
+        if variable > opened && !value.contains(['"', '\'', '\\', '#']) {
+            return Some(Repaired {
+                text: quoted(text, start + offset, value.len()),
+                mark: mark_in(whole, line, offset),
+                message: "a value with `${…}` between braces or brackets needs quotes around it, since a brace \
+                          begins a map there",
+            });
+        }
+        from = closed;
+    }
+    None
+}
+
+/// A line, and where it begins.
+fn line_of(text: &str, line: u32) -> Option<(usize, &str)> {
+    let number = usize::try_from(line).ok()?.checked_sub(1)?;
+    let start = text.split_inclusive('\n').take(number).map(str::len).sum();
+    Some((start, text[start..].lines().next()?))
+}
+
+fn quoted(text: &str, at: usize, length: usize) -> String {
+    let value = &text[at..at + length];
+    format!("{}\"{value}\"{}", &text[..at], &text[at + length..])
+}
+
+fn mark_in(whole: &str, line: u32, offset: usize) -> Mark {
+    Mark {
         line,
         column: small(whole[..offset].chars().count() + 1),
-    };
-    Some((quoted, mark))
+    }
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
@@ -183,7 +243,7 @@ impl Builder {
         for next in Parser::new_from_str(text) {
             let (event, span) = next.map_err(|error| {
                 let mut words = error.info().to_owned();
-                if words.contains("tabs") {
+                if words.contains("tab") {
                     words.push_str("; indent with spaces");
                 }
                 Fault::new(

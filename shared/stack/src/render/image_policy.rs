@@ -16,6 +16,8 @@ pub fn policy(spec: &ImagePolicy) -> image_policy::ImagePolicy {
         },
         tag_pattern: spec.tag_pattern.clone(),
         semver: spec.semver.clone(),
+        pre_releases: spec.pre_releases,
+        order: spec.order,
         moved_tags: spec.moved_tags,
         minimum_age_minutes: spec.minimum_age_minutes,
     }

@@ -18,6 +18,7 @@ pub struct Capacity {
     /// How many percent of the instances are Spot instances, beyond `on_demand_base_capacity`. Two minutes
     /// before EC2 takes one back, its tasks are stopped and started elsewhere. Default: 0.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
     pub spot_percentage: u32,
     /// How many instances are on demand before `spot_percentage` counts. Default: 0.
     #[serde(default)]
@@ -30,6 +31,7 @@ pub struct Capacity {
     pub min_size: u32,
     /// The most instances. Default: 4.
     #[serde(default = "four")]
+    #[schemars(range(min = 1))]
     pub max_size: u32,
     /// The instances' architecture, which the ECS-optimised image must have. Default: X86_64.
     #[serde(default)]
@@ -44,15 +46,19 @@ pub struct Capacity {
     pub security_group_ids: Vec<String>,
     /// How full, in percent, the instances are kept by managed scaling. Default: 100.
     #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 100))]
     pub target_capacity: u32,
     /// After how many seconds a new instance counts in metrics. Default: 300.
     #[serde(default = "five_minutes")]
+    #[schemars(range(min = 0, max = 3600))]
     pub instance_warmup_period: u32,
     /// The size of the root volume in GiB; it is encrypted. Default: 30.
     #[serde(default = "thirty")]
+    #[schemars(range(min = 1, max = 16_384))]
     pub volume_size: u32,
     /// How many instances run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `min_size`.
+    #[schemars(range(min = 0.0))]
     pub expected_instance_count: Option<f64>,
 }
 

@@ -36,6 +36,7 @@ pub struct CircuitBreakerThreshold {
     /// What `value` counts.
     pub r#type: CircuitBreakerThresholdType,
     /// The number of tasks, or the percentage of the wanted ones.
+    #[schemars(range(min = 1))]
     pub value: u32,
 }
 

@@ -17,14 +17,18 @@ pub struct ContainerHealthCheck {
     pub command: Vec<String>,
     /// How many seconds lie between two checks. Default: 30.
     #[serde(default = "half_a_minute")]
+    #[schemars(range(min = 5, max = 300))]
     pub interval: u32,
     /// After how many seconds a check has failed. Default: 5.
     #[serde(default = "five")]
+    #[schemars(range(min = 2, max = 60))]
     pub timeout: u32,
     /// After how many failures the container is unhealthy. Default: 3.
     #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 10))]
     pub retries: u32,
     /// For how many seconds after the start failures do not count.
+    #[schemars(range(min = 0, max = 300))]
     pub start_period: Option<u32>,
 }
 

@@ -87,6 +87,7 @@ pub struct LinuxParameters {
     /// Whether a small init process waits for processes that end and hands signals on. Default: with ECS Exec.
     pub init_process_enabled: Option<bool>,
     /// MiB of shared memory, `/dev/shm`; on EC2 only. Default: 64.
+    #[schemars(range(min = 1))]
     pub shared_memory_size: Option<u32>,
 }
 
@@ -99,6 +100,7 @@ pub struct RestartPolicy {
     pub ignored_exit_codes: Vec<u32>,
     /// For how many seconds a container must run until it is restarted, 60 to 1800. Default: 300.
     #[serde(default = "five_minutes")]
+    #[schemars(range(min = 60, max = 1800))]
     pub restart_attempt_period: u32,
 }
 

@@ -14,9 +14,11 @@ pub struct DeploymentConfiguration {
     pub strategy: DeploymentStrategy,
     /// Percent of the wanted tasks that stay healthy; for `ROLLING`. Default: 100.
     #[serde(default = "hundred")]
+    #[schemars(range(min = 0, max = 100))]
     pub minimum_healthy_percent: u32,
     /// Percent of the wanted tasks that may run at once; for `ROLLING`. Default: 200.
     #[serde(default = "two_hundred")]
+    #[schemars(range(min = 100, max = 200))]
     pub maximum_percent: u32,
     /// Whether a deployment whose tasks keep failing is given up and rolled back. Default: true. A map says
     /// how many may fail.
@@ -24,6 +26,7 @@ pub struct DeploymentConfiguration {
     pub deployment_circuit_breaker: DeploymentCircuitBreaker,
     /// For how many minutes the old tasks stay when all requests go to the new ones, so that going back
     /// takes no time; for all strategies but `ROLLING`. Default: 5.
+    #[schemars(range(min = 0, max = 1440))]
     pub bake_time_in_minutes: Option<u32>,
     /// The steps of `LINEAR`.
     pub linear: Option<Linear>,
@@ -56,9 +59,11 @@ pub enum DeploymentStrategy {
 pub struct Linear {
     /// How many percent of the requests are added in each step, 3.0 to 100.0. Default: 10.
     #[serde(default = "ten_percent")]
+    #[schemars(range(min = 3.0, max = 100.0))]
     pub step_percent: f64,
     /// How many minutes lie between two steps. Default: 6.
     #[serde(default = "six")]
+    #[schemars(range(min = 0, max = 1440))]
     pub step_bake_time_in_minutes: u32,
 }
 
@@ -68,9 +73,11 @@ pub struct Linear {
 pub struct Canary {
     /// How many percent of the requests, 0.1 to 100.0. Default: 5.
     #[serde(default = "five_percent")]
+    #[schemars(range(min = 0.1, max = 100.0))]
     pub percent: f64,
     /// For how many minutes, before all go there. Default: 10.
     #[serde(default = "ten")]
+    #[schemars(range(min = 0, max = 1440))]
     pub bake_time_in_minutes: u32,
 }
 

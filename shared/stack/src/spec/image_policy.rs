@@ -1,5 +1,6 @@
 //! Which images are deployed.
 
+use longshore_policy::image_policy::Order;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,6 +21,13 @@ pub struct ImagePolicy {
     /// A range of semantic versions, as Cargo writes them: `>=1.2, <2`. The highest version is deployed; a
     /// pre-release only where the range names one.
     pub semver: Option<String>,
+    /// Whether pre-releases of each version in the range of `semver` are deployed, too: `semver: "*"` with this
+    /// deploys the highest version of all. Default: false.
+    #[serde(default)]
+    pub pre_releases: bool,
+    /// By what the highest of the tags that `tag_pattern` allows is deployed, whenever it was pushed, so that a slow
+    /// older build does not win. Default: the image pushed last is deployed.
+    pub order: Option<Order>,
     /// Whether an image is deployed that comes under the tag of the one deployed last. Default: yes, but
     /// for `semver`. A tag that is followed exactly is followed wherever it moves.
     pub moved_tags: Option<bool>,

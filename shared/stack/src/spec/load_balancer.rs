@@ -37,6 +37,7 @@ pub struct LoadBalancer {
     pub ssl_policy: String,
     /// After how many seconds a quiet connection is closed, of an Application Load Balancer. Default: 60.
     #[serde(default = "sixty")]
+    #[schemars(range(min = 1, max = 4000))]
     pub idle_timeout: u32,
     /// Whether each of its nodes sends to the targets of all zones. Default: true.
     #[serde(default = "yes")]
@@ -48,6 +49,7 @@ pub struct LoadBalancer {
     pub access_logs_bucket: Option<String>,
     /// How many load balancer capacity units (LCU, NLCU) it uses in an hour on average; only the estimate of
     /// costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_capacity_units: Option<f64>,
     /// Names of a zone of Route 53 that lead to it.
     pub dns: Option<Dns>,
@@ -100,6 +102,7 @@ pub struct TargetGroup {
     #[serde(default)]
     pub load_balancer_security_group_ids: Vec<String>,
     /// The port of a Network Load Balancer at which the service is reached.
+    #[schemars(range(min = 1))]
     pub listener_port: Option<u16>,
     /// What a Network Load Balancer speaks at that port. TLS ends there, with the load balancer's
     /// `certificate_arns`. Default: TCP.
@@ -135,14 +138,17 @@ pub struct TargetGroup {
     /// Who must log in before requests come to the service. It needs a listener of HTTPS.
     pub authenticate: Option<Authenticate>,
     /// The place of its rule among the listener's, 1 to 50000, lowest first; needed with conditions.
+    #[schemars(range(min = 1, max = 50_000))]
     pub priority: Option<u32>,
     /// How the load balancer finds out whether a task is healthy.
     #[serde(default)]
     pub health_check: TargetHealthCheck,
     /// For how many seconds a task that leaves still finishes requests. Default: 30.
     #[serde(default = "thirty")]
+    #[schemars(range(min = 0, max = 3600))]
     pub deregistration_delay: u32,
     /// For how many seconds a client stays with one task. Default: it does not.
+    #[schemars(range(min = 1, max = 604_800))]
     pub stickiness_duration: Option<u32>,
 }
 
@@ -255,6 +261,7 @@ pub struct Authenticate {
     /// What is asked of the provider. Default: openid.
     pub scope: Option<String>,
     /// For how many seconds a login lasts, at most 604800. Default: a week.
+    #[schemars(range(min = 1, max = 604_800))]
     pub session_timeout: Option<u32>,
 }
 
@@ -331,21 +338,26 @@ pub struct TargetHealthCheck {
     /// Application Load Balancer, TCP behind a Network Load Balancer.
     pub protocol: Option<HealthProtocol>,
     /// At which port it asks. Default: the one that requests go to.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// What is asked for. Default: `/health`; of GRPC `/AWS.ALB/healthcheck`.
     #[serde(default = "health")]
     pub path: String,
     /// How many seconds lie between two questions. Default: 30.
     #[serde(default = "thirty")]
+    #[schemars(range(min = 5, max = 300))]
     pub interval_seconds: u32,
     /// After how many seconds the answer is too late; less than the interval. Default: 5.
     #[serde(default = "five")]
+    #[schemars(range(min = 2, max = 120))]
     pub timeout_seconds: u32,
     /// After how many good answers a task is healthy. Default: 2.
     #[serde(default = "two")]
+    #[schemars(range(min = 2, max = 10))]
     pub healthy_threshold_count: u32,
     /// After how many bad answers it is unhealthy. Default: 3.
     #[serde(default = "three")]
+    #[schemars(range(min = 2, max = 10))]
     pub unhealthy_threshold_count: u32,
     /// Which status codes are good. Default: `200`; of GRPC, whose codes are 0 to 99, `12`: a method that is not
     /// implemented.

@@ -16,13 +16,16 @@ pub struct Queue {
     /// For how many seconds a message that was received is hidden from others, 0 to 43,200: longer than the work
     /// with it takes. Default: 30.
     #[serde(default = "half_a_minute")]
+    #[schemars(range(min = 0, max = 43_200))]
     pub visibility_timeout: u32,
     /// For how many seconds a message is kept that nobody deletes, 60 to 1,209,600. Default: four days.
     #[serde(default = "four_days")]
+    #[schemars(range(min = 60, max = 1_209_600))]
     pub message_retention_period: u32,
     /// Where messages go that were received too often. Default: they stay in the queue.
     pub dead_letter_queue: Option<DeadLetterQueue>,
     /// How many million requests are expected a month; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_million_requests: Option<f64>,
 }
 
@@ -31,6 +34,7 @@ pub struct Queue {
 #[serde(deny_unknown_fields)]
 pub struct DeadLetterQueue {
     /// How often a message is received before it goes there, 1 to 1,000.
+    #[schemars(range(min = 1, max = 1000))]
     pub max_receive_count: u32,
 }
 
@@ -45,6 +49,7 @@ pub struct Topic {
     #[serde(default)]
     pub subscriptions: BTreeMap<String, Subscription>,
     /// How many million messages are expected to be published a month; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_million_requests: Option<f64>,
 }
 

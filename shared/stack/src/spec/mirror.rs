@@ -58,6 +58,7 @@ pub struct BottleSync {
     pub private_hosts: Vec<String>,
     /// For how many minutes an outage of the source or of S3 is waited out: while nothing gets through, no
     /// file is given up. At most 360. Default: 30.
+    #[schemars(range(min = 0, max = 360))]
     pub outage_patience_minutes: Option<u32>,
     /// MiB a second that the service's file system, whose throughput is provisioned, has while tasks
     /// run. AWS lowers it again after a day at the earliest.
@@ -80,13 +81,16 @@ pub struct BottleSync {
 pub struct BottleDeletion {
     /// For how many days a file stays after the index has named it for the last time. Default: 30.
     #[serde(default = "thirty")]
+    #[schemars(range(min = 0, max = 36_500))]
     pub grace_days: u32,
     /// How many files one sync may delete. Where more are due, none is deleted. Default: 5000.
     #[serde(default = "five_thousand")]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub max_files: u32,
     /// How many hundredths of the mirror's files one sync may delete. Where more are due, none is deleted.
     /// Default: 10.
     #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 100))]
     pub max_share_percent: u32,
 }
 

@@ -18,9 +18,11 @@ pub struct Network {
     /// Flow logs of the VPC.
     pub flow_logs: Option<FlowLogs>,
     /// How many GiB a month go out to the internet; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_data_out_gib_per_month: Option<f64>,
     /// How many GiB a month go from one availability zone to another; only the estimate of costs reads
     /// it.
+    #[schemars(range(min = 0.0))]
     pub expected_cross_zone_gib_per_month: Option<f64>,
 }
 
@@ -43,8 +45,10 @@ pub struct FlowLogs {
     #[serde(default)]
     pub traffic_type: TrafficType,
     /// How many days they are kept. Default: as the stack's `logs` say.
+    #[schemars(range(min = 1, max = 3653))]
     pub retention_in_days: Option<u32>,
     /// How many GiB a month are expected; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_gib_per_month: Option<f64>,
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 pub struct Logs {
     /// How many days logs are kept; one of the numbers that CloudWatch Logs takes. Default: 30.
     #[serde(default = "thirty")]
+    #[schemars(range(min = 1, max = 3653))]
     pub retention_in_days: u32,
     /// With which key they are encrypted. Default: CloudWatch's own.
     #[serde(default)]
@@ -16,6 +17,7 @@ pub struct Logs {
     /// The KMS key; needed with, and only with, `encryption: kms_key`.
     pub kms_key_id: Option<String>,
     /// How many GiB a month are expected; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_gib_per_month: Option<f64>,
 }
 
@@ -54,12 +56,15 @@ pub struct Alarms {
     pub alarm_actions: Vec<String>,
     /// Percent of CPU that is too much for five minutes. Default: 90.
     #[serde(default = "ninety")]
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub cpu_utilization: f64,
     /// Percent of memory that is too much for five minutes. Default: 90.
     #[serde(default = "ninety")]
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub memory_utilization: f64,
     /// How many answers 5xx in five minutes are too many. Default: 10.
     #[serde(default = "ten")]
+    #[schemars(range(min = 0.0))]
     pub target_5xx_count: f64,
 }
 
@@ -68,8 +73,10 @@ pub struct Alarms {
 #[serde(deny_unknown_fields)]
 pub struct Events {
     /// How many days they are kept. Default: as the stack's `logs` say.
+    #[schemars(range(min = 1, max = 3653))]
     pub retention_in_days: Option<u32>,
     /// How many GiB a month are expected; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_gib_per_month: Option<f64>,
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub struct Rollout {
     /// After how many minutes a deployment without an outcome has failed. Default: 30, and the bake times
     /// of the deployment's strategy.
+    #[schemars(range(min = 1, max = 10_080))]
     pub deadline_minutes: Option<u32>,
     /// Services of this stack, with images of the same repository, whose deployments of the same image
     /// come first. If one of them fails, this one is not deployed.

@@ -23,14 +23,19 @@ use super::values::Text;
 pub struct Scaling {
     /// The fewest tasks; 0 is allowed. Default: 1.
     #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 5000))]
     pub min_capacity: u32,
     /// The most tasks.
+    #[schemars(range(min = 1, max = 5000))]
     pub max_capacity: u32,
     /// Percent of the CPU to stay at.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub target_cpu_utilization: Option<f64>,
     /// Percent of the memory to stay at.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub target_memory_utilization: Option<f64>,
     /// Requests a minute and task to stay at; only behind the stack's load balancer.
+    #[schemars(range(min = 0.0))]
     pub target_requests_per_task: Option<f64>,
     /// Metrics of one's own.
     #[serde(default)]
@@ -52,8 +57,10 @@ pub struct Scaling {
     #[serde(default = "five_minutes")]
     pub scale_in_cooldown: u32,
     /// After how many minutes above a target tasks are added. Default of step scaling: 3.
+    #[schemars(range(min = 1, max = 1440))]
     pub scale_out_evaluation_periods: Option<u32>,
     /// After how many minutes below all of it tasks are taken away. Default of step scaling: 15.
+    #[schemars(range(min = 1, max = 1440))]
     pub scale_in_evaluation_periods: Option<u32>,
 }
 
@@ -72,6 +79,7 @@ pub struct CustomMetric {
     #[serde(default)]
     pub statistic: Statistic,
     /// The value to stay at.
+    #[schemars(range(min = 0.0))]
     pub target_value: f64,
 }
 
@@ -83,6 +91,7 @@ pub struct QueueBacklog {
     pub queue_name: Text,
     /// How many visible messages a running task stays at: about the seconds that a message may wait, divided
     /// by the seconds that it takes.
+    #[schemars(range(min = 0.0))]
     pub target_messages_per_task: f64,
 }
 
@@ -106,9 +115,11 @@ pub struct StepScaling {
     #[serde(default)]
     pub adjustment_type: AdjustmentType,
     /// The fewest tasks that a step adds or takes away; with `PercentChangeInCapacity` only.
+    #[schemars(range(min = 1))]
     pub min_adjustment_magnitude: Option<u32>,
     /// For how many minutes the metric must be there. Default: 1.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1440))]
     pub evaluation_periods: u32,
     /// How many seconds lie at least between two steps. Default: `scale_out_cooldown` for `above`,
     /// `scale_in_cooldown` for `below`.
@@ -125,7 +136,7 @@ pub struct StepAdjustment {
     pub below: Option<f64>,
     /// How many tasks are added, or with a minus taken away; percent with `PercentChangeInCapacity`; with
     /// `ExactCapacity` how many there are then.
-    #[schemars(range(min = -5000))]
+    #[schemars(range(min = -5000, max = 2_147_483_647))]
     pub scaling_adjustment: i32,
 }
 
@@ -162,8 +173,10 @@ pub struct ScheduledCapacity {
     #[serde(default = "utc")]
     pub schedule_expression_timezone: String,
     /// The fewest tasks from then on. Default: as before.
+    #[schemars(range(min = 0, max = 5000))]
     pub min_capacity: Option<u32>,
     /// The most tasks from then on. Default: as before.
+    #[schemars(range(min = 0, max = 5000))]
     pub max_capacity: Option<u32>,
 }
 

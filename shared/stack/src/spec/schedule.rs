@@ -18,6 +18,7 @@ pub struct Schedule {
     pub schedule_expression_timezone: String,
     /// How many tasks are started. Default: 1.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
     pub task_count: u32,
     /// Takes the place of the container's command.
     #[serde(default)]
@@ -43,9 +44,11 @@ pub struct Schedule {
 pub struct RetryPolicy {
     /// How often it tries again, 0 to 185. Default: 10.
     #[serde(default = "ten")]
+    #[schemars(range(min = 0, max = 185))]
     pub maximum_retry_attempts: u32,
     /// For how many seconds after its time a run may still start, 60 to 86,400. Default: 3600.
     #[serde(default = "an_hour")]
+    #[schemars(range(min = 60, max = 86_400))]
     pub maximum_event_age_in_seconds: u32,
 }
 

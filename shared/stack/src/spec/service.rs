@@ -46,6 +46,7 @@ pub struct Service {
     /// The task definition's family. Default: the ECS service's name.
     pub family: Option<String>,
     /// The port that the container listens on.
+    #[schemars(range(min = 1))]
     pub container_port: Option<u16>,
     /// CPU units of the task, 1024 a vCPU. Default: 256.
     #[serde(default = "quarter")]
@@ -57,6 +58,7 @@ pub struct Service {
     #[serde(default)]
     pub cpu_architecture: CpuArchitecture,
     /// GiB of the task's own storage on Fargate, 21 to 200. Default: the 20 that are free.
+    #[schemars(range(min = 21, max = 200))]
     pub ephemeral_storage_size_in_gib: Option<u32>,
     /// Takes the place of the image's entry point.
     #[serde(default)]
@@ -98,6 +100,7 @@ pub struct Service {
     pub mount_points: Vec<MountPoint>,
     /// Further ports that it listens on. Containers of a task share their ports.
     #[serde(default)]
+    #[schemars(inner(range(min = 1)))]
     pub additional_container_ports: Vec<u16>,
     /// Limits of the operating system for its processes.
     #[serde(default)]
@@ -116,6 +119,7 @@ pub struct Service {
     pub environment_files_kms_key_arn: Option<String>,
     /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
     /// Fargate. Default: three minutes.
+    #[schemars(range(min = 2))]
     pub start_timeout: Option<u32>,
     /// That ECS restarts the container alone when it ends. Default: the task is replaced, if the container is
     /// essential.
@@ -126,9 +130,11 @@ pub struct Service {
     /// With which name and password the image is pulled from a registry that is not ECR.
     pub repository_credentials: Option<RepositoryCredentials>,
     /// How many GPUs of its instance it has; on EC2 only.
+    #[schemars(range(min = 1))]
     pub gpu: Option<u32>,
     /// How many tasks run; not looked at where the service scales. Default: 1 when the service is made, and
     /// after that what it is then, so that a number that somebody sets elsewhere stays.
+    #[schemars(range(min = 0, max = 5000))]
     pub desired_count: Option<u32>,
     /// Whether ECS moves tasks until each availability zone has as many, by starting some before it stops
     /// others. Default: true, unless `maximum_percent` is 100, which leaves no room for that, or placement says
@@ -215,6 +221,7 @@ pub struct Service {
     pub service_connect: Option<ServiceConnect>,
     /// How many tasks run in a month of 730 hours on average; only the estimate of costs reads it.
     /// Default: `desired_count`, or the scaling's `min_capacity`.
+    #[schemars(range(min = 0.0))]
     pub expected_task_count: Option<f64>,
     /// Changes of what is rendered, for what no key says.
     #[serde(default)]
@@ -364,9 +371,11 @@ pub struct CapacityProvider {
     pub capacity_provider: String,
     /// Its share of the tasks, relative to the others' weights. Default: 1.
     #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 1000))]
     pub weight: u32,
     /// How many tasks run on it before weights count; of one provider only. Default: 0.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 100_000))]
     pub base: u32,
 }
 

@@ -35,6 +35,7 @@ pub struct ClientAlias {
     /// The name. Default: the service's.
     pub dns_name: Option<String>,
     /// The port. Default: the service's `container_port`.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
 }
 

@@ -14,6 +14,7 @@ pub struct ServiceDiscovery {
     pub namespace_id: Option<String>,
     /// How many seconds an A record may be remembered. Default: 10.
     #[serde(default = "ten")]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
     pub ttl: u32,
 }
 

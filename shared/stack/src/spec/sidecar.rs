@@ -25,6 +25,7 @@ pub struct Sidecar {
     #[serde(default = "yes")]
     pub essential: bool,
     /// The port that it listens on. Containers of a task share their ports.
+    #[schemars(range(min = 1))]
     pub container_port: Option<u16>,
     /// Makes it the task's log router, which gets what the service's own container writes.
     pub firelens_configuration: Option<FirelensConfiguration>,
@@ -67,6 +68,7 @@ pub struct Sidecar {
     pub depends_on: Vec<ContainerDependency>,
     /// Further ports that it listens on. Containers of a task share their ports.
     #[serde(default)]
+    #[schemars(inner(range(min = 1)))]
     pub additional_container_ports: Vec<u16>,
     /// Limits of the operating system for its processes.
     #[serde(default)]
@@ -85,6 +87,7 @@ pub struct Sidecar {
     pub environment_files_kms_key_arn: Option<String>,
     /// For how many seconds it waits for the containers of `depends_on` until its start has failed; at most 120 on
     /// Fargate. Default: three minutes.
+    #[schemars(range(min = 2))]
     pub start_timeout: Option<u32>,
     /// That ECS restarts the container alone when it ends. Default: the task is replaced, if the container is
     /// essential.
@@ -95,6 +98,7 @@ pub struct Sidecar {
     /// With which name and password the image is pulled from a registry that is not ECR.
     pub repository_credentials: Option<RepositoryCredentials>,
     /// How many GPUs of its instance it has; on EC2 only.
+    #[schemars(range(min = 1))]
     pub gpu: Option<u32>,
 }
 

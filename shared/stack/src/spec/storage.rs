@@ -21,6 +21,7 @@ pub struct FileSystem {
     #[serde(default)]
     pub throughput_mode: ThroughputMode,
     /// MiB a second; needed with, and only with, `throughput_mode: provisioned`.
+    #[schemars(range(min = 1.0, max = 3414.0))]
     pub provisioned_throughput_in_mibps: Option<f64>,
     /// The KMS key. Default: the account's key for EFS.
     pub kms_key_id: Option<String>,
@@ -36,12 +37,16 @@ pub struct FileSystem {
     #[serde(default)]
     pub deletion: DataDeletion,
     /// How many GiB are expected to be kept there; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_size_in_gib: Option<f64>,
     /// How many GiB a month are read; only the estimate of costs of elastic throughput reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_read_gib_per_month: Option<f64>,
     /// How many GiB a month are written; only the estimate of costs of elastic throughput reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_written_gib_per_month: Option<f64>,
     /// How many requests a month are charged; only the estimate of costs reads it.
+    #[schemars(range(min = 0.0))]
     pub expected_requests_per_month: Option<f64>,
 }
 

@@ -1,7 +1,7 @@
 //! What may happen, and how often.
 
 use longshore_events::manual::DeployPayload;
-use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::image_policy::{ImagePolicy, Order};
 use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_state::ErrorClass;
@@ -206,6 +206,21 @@ fn policy() -> impl Strategy<Value = ImagePolicy> {
         }),
         Just(ImagePolicy {
             tag_pattern: Some("main-[0-9]+".to_owned()),
+            ..none()
+        }),
+        (any::<bool>(), any::<bool>()).prop_map(move |(by_number, moved)| ImagePolicy {
+            tag_pattern: Some("(?:main-|v)([0-9]+).*".to_owned()),
+            order: Some(if by_number {
+                Order::Number
+            } else {
+                Order::Alphabetical
+            }),
+            moved_tags: Some(moved),
+            ..none()
+        }),
+        Just(ImagePolicy {
+            semver: Some(">=1, <3".to_owned()),
+            pre_releases: true,
             ..none()
         }),
         any::<bool>().prop_map(move |moved| ImagePolicy {
