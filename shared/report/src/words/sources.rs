@@ -27,6 +27,7 @@ impl Asker for Source {
             Self::Manual { .. } => BY_PAYLOAD.to_owned(),
             Self::Reconcile => "the reconcile".to_owned(),
             Self::Rollback { to, .. } => format!("a rollback to deployment {to}"),
+            Self::Restart { .. } => "a restart".to_owned(),
             Self::Stack {
                 operation_id,
                 restored: true,
@@ -50,9 +51,10 @@ impl Asker for Source {
     fn note(&self) -> Option<&str> {
         match self {
             Self::Push | Self::Reconcile | Self::Stack { .. } => None,
-            Self::Release { note, .. } | Self::Manual { note } | Self::Rollback { note, .. } => {
-                said(note.as_deref())
-            }
+            Self::Release { note, .. }
+            | Self::Manual { note }
+            | Self::Rollback { note, .. }
+            | Self::Restart { note } => said(note.as_deref()),
         }
     }
 }
