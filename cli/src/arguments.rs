@@ -141,6 +141,8 @@ impl Command {
                 AwsCommand::Drift(arguments) | AwsCommand::Outputs(arguments) => arguments.output,
                 AwsCommand::Deploy(arguments) => arguments.output,
                 AwsCommand::Rollback(arguments) => arguments.output,
+                AwsCommand::Restart(arguments) => arguments.output,
+                AwsCommand::Ls(arguments) => arguments.output,
                 AwsCommand::Run(arguments) => arguments.output,
                 AwsCommand::Hold(arguments) => arguments.output,
                 AwsCommand::Resume(arguments) => arguments.output,
@@ -266,6 +268,9 @@ pub enum AwsCommand {
         after_help = "Examples:\n  longshore rollback shop/api --dry-run\n  longshore rollback shop/api --to 41 --note \"the checkout is broken since 42\" --yes --wait"
     )]
     Rollback(RollbackArguments),
+    /// Start new tasks of what a service runs, in place of those that run
+    #[command(after_help = "Examples:\n  longshore restart shop/api --note \"it leaks\" --wait")]
+    Restart(RestartArguments),
     /// Run a task of a service, show what it writes, and end with its exit status
     #[command(
         after_help = "Examples:\n  longshore run shop/api -- python manage.py migrate --plan\n  longshore run shop/jobs --schedule nightly"
@@ -282,6 +287,9 @@ pub enum AwsCommand {
     /// Let the deployment begin that waits to be approved
     #[command(after_help = "Examples:\n  longshore approve shop/api --wait")]
     Approve(ApproveArguments),
+    /// Show all stacks: their last change, their services, and what runs
+    #[command(after_help = "Examples:\n  longshore ls\n  longshore ls --output json")]
+    Ls(LsArguments),
     /// Show what was deployed last, what keeps the next one back, and what runs
     #[command(after_help = "Examples:\n  longshore status\n  longshore status shop/api --watch")]
     Status(StatusArguments),
@@ -343,6 +351,33 @@ pub struct RollbackArguments {
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore restart`.
+#[derive(Debug, Args)]
+pub struct RestartArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// Say whether it would be restarted; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; shown in Slack
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore ls`.
+#[derive(Debug, Args)]
+pub struct LsArguments {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

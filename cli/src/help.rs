@@ -14,11 +14,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Stack files (need no AWS)",
         &["init", "validate", "render", "cost", "schema"],
     ),
-    ("Stacks", &["plan", "apply", "destroy", "drift", "outputs"]),
+    (
+        "Stacks",
+        &["plan", "apply", "destroy", "drift", "outputs", "ls"],
+    ),
     (
         "Deployments",
         &[
-            "deploy", "rollback", "approve", "hold", "resume", "run", "status", "history", "logs",
+            "deploy", "rollback", "restart", "approve", "hold", "resume", "run", "status",
+            "history", "logs",
         ],
     ),
     ("Mirrors of Homebrew's bottles", &["sync"]),

@@ -17,10 +17,12 @@ mod history;
 mod hold;
 mod init;
 mod logs;
+mod ls;
 mod outcome;
 mod output;
 mod plan;
 mod provision;
+mod restart;
 mod rollback;
 mod run;
 mod schema;
@@ -158,11 +160,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Drift(arguments) => provision::run_drift(&cloud, &arguments).await,
         AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
         AwsCommand::Deploy(arguments) => return deploy::run(&cloud, arguments).await,
+        AwsCommand::Restart(arguments) => return restart::run(&cloud, arguments).await,
         AwsCommand::Rollback(arguments) => return rollback::run(&cloud, arguments).await,
         AwsCommand::Run(arguments) => return run::run(&cloud, arguments).await,
         AwsCommand::Hold(arguments) => return hold::run_hold(&cloud, arguments).await,
         AwsCommand::Resume(arguments) => return hold::run_resume(&cloud, arguments).await,
         AwsCommand::Approve(arguments) => return hold::run_approve(&cloud, arguments).await,
+        AwsCommand::Ls(arguments) => ls::run(&cloud, &arguments).await,
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,

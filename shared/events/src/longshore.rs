@@ -240,6 +240,12 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+    /// Somebody asked for new tasks of what runs.
+    Restart {
+        /// What they say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// The service's stack was changed.
     Stack {
         /// The id of the change.

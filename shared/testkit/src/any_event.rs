@@ -79,6 +79,7 @@ impl AnyEvent {
             self.optional().prop_map(|note| Source::Manual { note }),
             Just(Source::Reconcile),
             (any::<u32>(), self.optional()).prop_map(|(to, note)| Source::Rollback { to, note }),
+            self.optional().prop_map(|note| Source::Restart { note }),
             (self.text(), any::<bool>()).prop_map(|(operation_id, restored)| Source::Stack {
                 operation_id,
                 restored,

@@ -17,10 +17,10 @@ use crate::words::{duration, image_name, rollout_progress, second, short_name};
 
 pub(super) fn started(event: &DeploymentStarted) -> Message {
     let deployment = &event.deployment;
-    let what = if is_rollback(deployment) {
-        "⏪ Rollback started"
-    } else {
-        "🚀 Deployment started"
+    let what = match deployment.source {
+        Source::Rollback { .. } => "⏪ Rollback started",
+        Source::Restart { .. } => "🔄 Restart started",
+        _ => "🚀 Deployment started",
     };
     let previous = short_name(&event.previous_image);
     let mut context = context(deployment);
@@ -62,10 +62,10 @@ pub(super) fn progressed(event: &DeploymentProgressed) -> Message {
 
 pub(super) fn succeeded(event: &DeploymentSucceeded) -> Message {
     let deployment = &event.deployment;
-    let what = if is_rollback(deployment) {
-        "✅ Rollback succeeded"
-    } else {
-        "✅ Deployment succeeded"
+    let what = match deployment.source {
+        Source::Rollback { .. } => "✅ Rollback succeeded",
+        Source::Restart { .. } => "✅ Restart succeeded",
+        _ => "✅ Deployment succeeded",
     };
     let took = duration(deployment.requested_at, event.finished_at);
     Draft {
@@ -231,10 +231,6 @@ pub(super) fn headline_of(what: &str, stack: &str, service: &str, image: &Image)
     let version = image.tag.as_deref().unwrap_or(image.digest.short());
     let subject = line(&format!("{stack}/{service} {version}"), SUBJECT);
     format!("{what}: {subject}")
-}
-
-fn is_rollback(deployment: &DeploymentSummary) -> bool {
-    matches!(deployment.source, Source::Rollback { .. })
 }
 
 /// The image by its tag, for a person, and by its digest, for certainty.

@@ -27,6 +27,7 @@ impl Asker for Source {
             Self::Manual { .. } => BY_PAYLOAD.to_owned(),
             Self::Reconcile => "the reconcile".to_owned(),
             Self::Rollback { to, .. } => format!("a rollback to deployment {to}"),
+            Self::Restart { .. } => "a restart".to_owned(),
             // Which change it was is for programs: its id is long, and says nothing to people.
             Self::Stack { restored: true, .. } => {
                 "Longshore, which restores the image after a change of the stack".to_owned()
@@ -45,9 +46,10 @@ impl Asker for Source {
     fn note(&self) -> Option<&str> {
         match self {
             Self::Push | Self::Reconcile | Self::Stack { .. } => None,
-            Self::Release { note, .. } | Self::Manual { note } | Self::Rollback { note, .. } => {
-                said(note.as_deref())
-            }
+            Self::Release { note, .. }
+            | Self::Manual { note }
+            | Self::Rollback { note, .. }
+            | Self::Restart { note } => said(note.as_deref()),
         }
     }
 }

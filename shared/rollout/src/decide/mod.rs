@@ -9,6 +9,7 @@
 //! | Is a request given up that waits for its route? | [`about_route`] |
 //! | How far is a service that comes first? | [`progress`] |
 //! | Where does a rollback by hand go? | [`rollback`], [`is_candidate`], [`goes_back_from`] |
+//! | Does a restart by hand begin? | [`restart`] |
 //! | What comes after a one-off task? | [`next_step`] |
 //! | What has become of a deployment? | [`verdict`] |
 //! | What does a service need after its stack changed? | [`settled`] |
@@ -18,6 +19,7 @@ mod due;
 mod next_step;
 mod progress;
 mod request;
+mod restart;
 mod rollback;
 mod settle;
 mod settled;
@@ -28,6 +30,7 @@ pub use due::{AboutRoute, WakeUp, about_route, due};
 pub use next_step::{NextStep, next_step};
 pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
+pub use restart::{Restart, restart};
 pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
 pub use settle::{Evidence, Fact, Settlement, Verdict, verdict};
 pub(crate) use settle::{has_failed, is_about_to_end, needs_account};

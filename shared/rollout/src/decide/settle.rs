@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use longshore_events::ecs::DeploymentEventName;
-use longshore_events::longshore::RolloutProgress;
+use longshore_events::longshore::{RolloutProgress, Source};
 
 use crate::ports::{
     EcsDeployment, EcsService, RolloutState, ServiceDeployment, ServiceDeploymentStatus,
@@ -101,7 +101,9 @@ pub fn verdict(deployment: &Deployment, evidence: &Evidence<'_>, now: DateTime<U
     }
     Verdict {
         is_doubtful: settlement != Settlement::Open && is_replaced(deployment, evidence),
-        blocks_image: settlement.has_failed(),
+        // New tasks of what ran before prove nothing against its image.
+        blocks_image: settlement.has_failed()
+            && !matches!(deployment.source, Source::Restart { .. }),
         settlement,
     }
 }

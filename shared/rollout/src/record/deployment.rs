@@ -156,7 +156,7 @@ impl Deployment {
         let mut settings = subscriber.rollout.clone();
         if matches!(
             request.source,
-            Source::Rollback { .. } | Source::Stack { .. }
+            Source::Rollback { .. } | Source::Restart { .. } | Source::Stack { .. }
         ) {
             // What ran already is restored as it is; migrations are for what is new.
             settings.before_tasks.clear();

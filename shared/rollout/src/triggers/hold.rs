@@ -203,14 +203,14 @@ pub async fn approve<C: Cloud>(
                     true => asked.take_up(&service_id).await,
                     false => Ok(None),
                 };
-                return Ok(taken_up.and_then(|taken_up| {
-                    let (request_id, outcome) =
-                        taken_up.ok_or_else(|| asked.refused(&service_id, reason))?;
-                    Ok(Approved {
+                return Ok(match taken_up {
+                    Ok(Some((request_id, outcome))) => Ok(Approved {
                         request_id,
                         outcome: outcome.of(&record.deployment.subscriber()),
-                    })
-                }));
+                    }),
+                    Ok(None) => Err(asked.refused(&service_id, reason)),
+                    Err(error) => Err(error),
+                });
             }
         };
         let subscriber = match asked.subscriber(&service_id, &waiting).await {

@@ -7,6 +7,7 @@
 //! | a payload that names an image | [`payload`] |
 //! | hold, resume and approve | [`hold`] |
 //! | a rollback by hand | [`rollback`] |
+//! | a restart by hand | [`restart`] |
 //! | a task by hand, which is not a deployment | [`run`] |
 //! | a service that somebody else made | [`adopt`] |
 //! | the end of a deployment that others wait for | [`predecessor`] |
@@ -24,6 +25,7 @@ pub mod predecessor;
 pub mod push;
 pub mod reconcile;
 pub mod release;
+pub mod restart;
 pub mod rollback;
 pub mod run;
 pub mod settled;

@@ -192,7 +192,7 @@ async fn roll_back<C: Cloud>(
 }
 
 /// An attempt before this one has done it, and perhaps not published all.
-async fn already_started<C: Cloud>(
+pub(super) async fn already_started<C: Cloud>(
     engine: &Engine<'_, C>,
     written: &Written,
 ) -> Result<Outcome, Stop> {

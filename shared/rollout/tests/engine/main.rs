@@ -23,6 +23,8 @@ mod history;
 #[cfg(test)]
 mod letting_go;
 #[cfg(test)]
+mod restarting;
+#[cfg(test)]
 mod resting;
 #[cfg(test)]
 mod rollback;

@@ -412,7 +412,7 @@ fn was_asked_for(deployment: &Deployment) -> bool {
     !deployment.id.starts_with("adopted-")
         && !matches!(
             deployment.source,
-            Source::Rollback { .. } | Source::Stack { .. }
+            Source::Rollback { .. } | Source::Restart { .. } | Source::Stack { .. }
         )
 }
 

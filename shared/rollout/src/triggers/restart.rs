@@ -1,0 +1,137 @@
+//! A restart by hand: new tasks of what runs, as a deployment of its own.
+//!
+//! It registers a revision that says the same. So a repeated attempt finds its own deployment, as with any other, and
+//! images that are pinned stay what they are.
+
+use longshore_events::longshore::Source;
+use longshore_events::sequence::Sequence;
+use longshore_policy::route::ServiceId;
+use longshore_state::{CallError, ErrorClass, Worker, decide_again};
+
+use super::rollback::already_started;
+use crate::decide::{Restart, Rollback, restart as decide};
+use crate::documents::{RecordKey, RecordStore};
+use crate::engine::{Engine, Outcome, ServiceOutcome, Stop};
+use crate::ports::Cloud;
+use crate::record::{Deployment, Request};
+
+/// Why nothing was restarted.
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    /// It cannot be done, or not now.
+    #[error("restart {service_id}: {reason}")]
+    Refused {
+        service_id: ServiceId,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A call failed. Trying again may help.
+    #[error("restart {service_id}: {source}")]
+    Call {
+        service_id: ServiceId,
+        /// The call.
+        source: CallError,
+    },
+}
+
+/// Starts new tasks of what a service runs, once for each id of a worker. With `dry_run`, says only what image that
+/// would be of.
+///
+/// # Errors
+/// [`RestartError`].
+pub async fn restart<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+    note: Option<&str>,
+    dry_run: bool,
+    worker: &Worker,
+) -> Result<Option<ServiceOutcome>, RestartError> {
+    let outcome = decide_again(&RecordKey(service_id), async || {
+        begin(cloud, service_id, note, dry_run, worker).await
+    })
+    .await;
+    match outcome {
+        Ok(outcome) => Ok(outcome.map(|outcome| ServiceOutcome {
+            stack: service_id.stack.clone(),
+            service: service_id.service.clone(),
+            outcome,
+        })),
+        Err(stop) => Err(error(service_id.clone(), stop)),
+    }
+}
+
+fn error(service_id: ServiceId, stop: Stop) -> RestartError {
+    match stop {
+        Stop::Refused(reason) => RestartError::Refused { service_id, reason },
+        Stop::Call(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+            let reason = error.to_string();
+            RestartError::Refused { service_id, reason }
+        }
+        Stop::Call(source) => RestartError::Call { service_id, source },
+    }
+}
+
+async fn begin<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+    note: Option<&str>,
+    dry_run: bool,
+    worker: &Worker,
+) -> Result<Option<Outcome>, Stop> {
+    let Some((record, _)) = cloud.load(service_id).await? else {
+        return Err(Stop::Refused(
+            "Longshore has deployed nothing to it yet: look whether the name is right".to_owned(),
+        ));
+    };
+    let subscriber = record.deployment.subscriber();
+    let engine = Engine::new(cloud, &subscriber, worker);
+    let (written, shown) = engine.look().await?;
+    let record = written
+        .record()
+        .ok_or_else(|| CallError::lost_race(&RecordKey(service_id)))?;
+    if written.is_changing() {
+        return Err(Stop::Refused(
+            "its stack is being changed: restart it when that is over".to_owned(),
+        ));
+    }
+    let shown = shown?;
+    let frozen_until = subscriber
+        .rollout
+        .frozen_until(worker.now)
+        .map_err(|invalid| Stop::Refused(invalid.to_string()))?;
+    let container = &subscriber.container;
+    let image = match decide(record, container, &shown.running, frozen_until, worker) {
+        Restart::Refuse(reason) => return Err(Stop::Refused(reason)),
+        Restart::Begin(_) | Restart::Before(_) if dry_run => return Ok(None),
+        Restart::Begin(image) => *image,
+        Restart::Before(Rollback::Started) => {
+            return already_started(&engine, &written).await.map(Some);
+        }
+        Restart::Before(Rollback::Skip(reason)) => return Ok(Some(Outcome::Skipped { reason })),
+        Restart::Before(Rollback::ComeAgain) => return Err(Stop::Call(engine.claimed_already())),
+        Restart::Before(Rollback::Resume | Rollback::Choose) => {
+            return engine.resume(&written, &shown).await.map(Some);
+        }
+    };
+    let request = Request {
+        id: worker.id.clone(),
+        at: worker.now,
+        sequence: Sequence::of_time(worker.now),
+        image,
+        source: Source::Restart {
+            note: note.map(str::to_owned),
+        },
+        replaced_requests: Vec::new(),
+    };
+    // The other containers stay as the running revision has them.
+    let alone = longshore_policy::route::Subscriber {
+        other_containers: Vec::new(),
+        ..subscriber.clone()
+    };
+    let commit = written.last().and_then(|last| last.commit.clone());
+    let deployment = Deployment::claim(written.last(), &alone, &request, &shown.running, worker)
+        .built_from(commit);
+    // What waits goes on waiting: nobody asked for it to be dropped.
+    let started = engine.take(&written, &shown, deployment, |_| ()).await?;
+    Ok(Some(started))
+}
