@@ -454,7 +454,7 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
             "services.api.image_policy.tag_pattern",
             "`tags` say already which images are deployed",
             "{services: {api: {image_policy: {tags: [], tag_pattern: \"v.+\"}}}}",
-            "{services: {api: {image_policy: {tag_pattern: \"main-[0-9a-f]{7}\"}}}}",
+            "{services: {api: {image: \"shop/api:main-0123abc\", image_policy: {tag_pattern: \"main-[0-9a-f]{7}\"}}}}",
         ),
         error(
             "services.api.image_policy.semver",
@@ -466,7 +466,7 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
             "services.api.image_policy.tag_pattern",
             "`v(`: ",
             "{services: {api: {image_policy: {tag_pattern: \"v(\"}}}}",
-            "{services: {api: {image_policy: {tag_pattern: \"v()\"}}}}",
+            "{services: {api: {image: \"shop/api:v\", image_policy: {tag_pattern: \"v()\"}}}}",
         ),
         error(
             "services.api.image_policy.tag_pattern",

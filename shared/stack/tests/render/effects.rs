@@ -80,6 +80,7 @@ fn other(value: &Value) -> Value {
         ("TLS", "TCP"),
         ("UDP", "TCP_UDP"),
         ("HTTP", "TCP"),
+        ("alphabetical", "number"),
     ];
     match value {
         Value::Bool(value) => json!(!value),

@@ -328,6 +328,7 @@ fn the_metadata_says_what_routes_are_made_from() {
             "ImagePolicy": {
                 "tag_pattern": "v(?P<version>.+)",
                 "semver": ">=1, <3",
+                "pre_releases": true,
                 "moved_tags": true,
                 "minimum_age_minutes": 5,
             },
