@@ -21,8 +21,8 @@ use crate::engine::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
 use crate::history::Past;
 use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Record, Request, Running};
-use crate::task_definition::pinned_image;
+use crate::record::{Deployment, Record, Request, Running, State};
+use crate::task_definition::{is_pinned_to, pinned_image};
 
 /// How many deployments are looked through, newest first, for one that can be gone back to.
 const LOOKED_THROUGH: usize = 200;
@@ -121,7 +121,11 @@ pub async fn way_back<C: Cloud>(
             Choice::Target(target) => Some(WayBack {
                 stack: service_id.stack.clone(),
                 service: service_id.service.clone(),
-                from: Stage::of(&record.deployment),
+                // Where the last one failed, ECS went back to an earlier one by itself.
+                from: match target.runs {
+                    Some(runs) if !record.deployment.state.is_open() => runs,
+                    _ => Stage::of(&record.deployment),
+                },
                 to: Stage::of(&target.deployment),
             }),
         })
@@ -215,6 +219,8 @@ struct Target {
     images: BTreeMap<String, Image>,
     /// What it goes back from: what runs or is being rolled out now, as far as it is other images.
     from: Vec<Image>,
+    /// The last deployment that succeeded with what runs, where one was looked at.
+    runs: Option<Stage>,
 }
 
 enum Choice {
@@ -325,6 +331,7 @@ async fn choose<C: Cloud>(
         shown,
         to,
         changed: BTreeSet::new(),
+        runs: None,
         gone: None,
     };
     for numbers in numbers[..looked_through.min(numbers.len())].chunks(SIDE_BY_SIDE) {
@@ -351,6 +358,8 @@ struct Search<'a, C> {
     to: Option<u32>,
     /// The containers that got other images since the deployment that is looked at.
     changed: BTreeSet<String>,
+    /// The newest that succeeded with what runs.
+    runs: Option<Stage>,
     /// What would have been chosen if it were still there. Nobody goes anywhere else unasked, but the next that
     /// would do is named.
     gone: Option<Deployment>,
@@ -362,6 +371,9 @@ impl<C: Cloud> Search<'_, C> {
             .images()
             .map(|(container, _)| container.to_owned());
         self.changed.extend(containers);
+        if self.runs.is_none() && self.runs_with(&deployment) {
+            self.runs = Some(Stage::of(&deployment));
+        }
         let is_named = self.to == Some(deployment.number);
         if !is_candidate(&deployment, self.record, self.to).map_err(Stop::Refused)? {
             return Ok(None);
@@ -383,6 +395,7 @@ impl<C: Cloud> Search<'_, C> {
                 deployment,
                 images,
                 from,
+                runs: self.runs.take(),
             })))),
             Some(gone) => Err(Stop::Refused(format!(
                 "{}; the next that can take its place is deployment {} with {}: name it in `to`",
@@ -391,6 +404,17 @@ impl<C: Cloud> Search<'_, C> {
                 deployment.image
             ))),
         }
+    }
+}
+
+impl<C> Search<'_, C> {
+    /// Whether its own containers run what they ran when it had succeeded.
+    fn runs_with(&self, deployment: &Deployment) -> bool {
+        deployment.state == State::Succeeded
+            && deployment.images().all(|(container, image)| {
+                let runs = self.shown.task_definition.image_of(container);
+                runs.is_ok_and(|runs| is_pinned_to(runs, image))
+            })
     }
 }
 

@@ -13,7 +13,7 @@ use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_rollout::triggers::rollback::{RollbackError, rollback};
+use longshore_rollout::triggers::rollback::{RollbackError, rollback, way_back};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 use serde_json::json;
@@ -431,4 +431,41 @@ async fn a_rollback_is_refused_while_the_stack_is_being_changed() {
     let refused = refusal(&cloud, None).await;
     assert!(refused.contains("is being changed"), "{refused}");
     assert_runs(&cloud, &api, &digest('3'));
+}
+
+#[tokio::test]
+async fn after_a_deployment_that_ecs_rolled_back_the_way_begins_at_what_runs() {
+    let api = subscriber("api");
+    let cloud = three_deployed(&api).await;
+    let ahead = |way: Option<longshore_rollout::triggers::rollback::WayBack>| {
+        let way = way.unwrap();
+        (way.from.number, way.to.number)
+    };
+    let worker = worker("look", 300);
+    let way = way_back(&cloud, &payload(None), &worker).await.unwrap();
+    assert_eq!(ahead(way), (3, 2));
+    pushed(&cloud, "v4", '4', 310).await;
+    let ours = cloud.primary_id(&api);
+    let way = way_back(&cloud, &payload(None), &worker).await.unwrap();
+    assert_eq!(ahead(way), (4, 3));
+    cloud.roll_back(&api, 330);
+    let hear = async |event_name, deployment_id| {
+        let change = DeploymentStateChange {
+            event_name,
+            deployment_id,
+            updated_at: noon(340),
+            reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
+        };
+        let service = api.service_name();
+        deployment_changed(&cloud, &service, &change, &worker)
+            .await
+            .unwrap();
+    };
+    hear(DeploymentEventName::Failed, ours).await;
+    stable(&cloud, &api, 350).await;
+    assert_eq!(latest(&cloud, &api).state, State::RolledBack);
+    let way = way_back(&cloud, &payload(None), &worker).await.unwrap();
+    assert_eq!(ahead(way), (3, 2));
+    let way = way_back(&cloud, &payload(Some(1)), &worker).await.unwrap();
+    assert_eq!(ahead(way), (3, 1));
 }
