@@ -347,7 +347,8 @@ services:
     fn sync(&self, day: usize) -> Result<()> {
         let mut scene = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         scene.publish(&formulae(day))?;
-        wait_until("the mirror to be synced", PATIENCE, || {
+        // Where functions die, each attempt may, and the next one waits until the lease of the dead one is over.
+        wait_until("the mirror to be synced", PATIENCE * 2, || {
             Ok(match scene.mirror.run(&scene.environment, &json!({})) {
                 // It is unchanged where an earlier answer was lost.
                 Ok((outcome, _)) if outcome == "completed" || outcome == "unchanged" => {
