@@ -511,6 +511,13 @@ impl StackRecord {
         }
     }
 
+    /// A request does not wait for this stack any more: what became of it is published elsewhere.
+    pub(crate) fn forget(&mut self, request_id: &str, subscriber: &Subscriber) {
+        self.pending_pushes.retain(|_, pending| {
+            pending.request.id != request_id || pending.subscriber != *subscriber
+        });
+    }
+
     fn summary(&self) -> StackSummary {
         self.operation.summary(&self.stack)
     }

@@ -6,10 +6,10 @@ use futures_util::future::{join3, try_join, try_join_all};
 use longshore_events::longshore::OperationKind;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, ErrorClass, Version};
+use longshore_state::{CallError, ErrorClass, Version, change, load};
 
 use crate::decide::{Decision, Progress, Situation, decide, progress, while_changing};
-use crate::documents::{RecordStore, RouteStore, StackRecordStore};
+use crate::documents::{RecordStore, RouteStore, StackKey, StackRecordStore};
 use crate::engine::{Engine, Outcome, Stop, Written};
 use crate::outbox::change_and_publish;
 use crate::ports::Cloud;
@@ -90,7 +90,13 @@ impl<C: Cloud> Engine<'_, C> {
         }
     }
 
-    async fn give_up_waiting(&self, request: &Request, reason: String) -> Result<Outcome, Stop> {
+    /// Publishes once that the request waited in vain, also where it waits for the end of the stack's change as well,
+    /// because its turn came meanwhile.
+    pub(super) async fn give_up_waiting(
+        &self,
+        request: &Request,
+        reason: String,
+    ) -> Result<Outcome, Stop> {
         if let Some(stored) = self.cloud.load(&self.service_id).await? {
             let refused = refusal(request.summary(self.subscriber), &reason, self.worker);
             let container = &self.subscriber.container;
@@ -105,6 +111,13 @@ impl<C: Cloud> Engine<'_, C> {
                     }
                 },
             )
+            .await?;
+        }
+        let key = StackKey(&self.service_id.stack);
+        if let Some(stored) = load(self.cloud, &key).await? {
+            change(self.cloud, &key, stored, |stack| {
+                stack.forget(&request.id, self.subscriber);
+            })
             .await?;
         }
         Ok(Outcome::Failed { reason })

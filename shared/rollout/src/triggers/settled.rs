@@ -19,7 +19,7 @@ use crate::course::watch::{account, close};
 use crate::decide::{Evidence, Settled, has_failed, settled};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
 use crate::engine::{
-    DeployError, Engine, Outcome, Shown, Stop, Written, call_failed, publish_refusal,
+    DeployError, Engine, Outcome, Shown, Stop, Written, publish_refusal, refused_or_failed,
 };
 use crate::outbox;
 use crate::ports::Cloud;
@@ -256,10 +256,20 @@ async fn pursue<C: Cloud>(
     match outcome {
         Ok(outcome) => Ok(outcome.outcome),
         Err(DeployError::Refused { reason, .. }) => {
-            give_up(cloud, pending, &reason, worker)
+            let service_id = subscriber.service_id();
+            let given_up = async {
+                let record = cloud.load(&service_id).await?.map(|(record, _)| record);
+                let container = &subscriber.container;
+                if record.is_some_and(|it| it.waits_already(&request.id, container).is_some()) {
+                    let engine = Engine::new(cloud, subscriber, worker);
+                    return engine.give_up_waiting(request, reason).await;
+                }
+                give_up(cloud, pending, &reason, worker).await?;
+                Ok(Outcome::Failed { reason })
+            };
+            given_up
                 .await
-                .map_err(|error| call_failed(&subscriber.service_id(), &request.image, error))?;
-            Ok(Outcome::Failed { reason })
+                .map_err(|stop| refused_or_failed(&service_id, &request.image, stop))
         }
         Err(error) => Err(error),
     }
