@@ -1,5 +1,7 @@
 //! `longshore render|plan|apply|destroy|drift|outputs`.
 
+use std::time::Duration;
+
 use longshore_events::longshore::{FailedService, StackSource};
 use longshore_provisioning::apply::{ApplyOutcome, StackRequest, apply};
 use longshore_provisioning::destroy::{Destruction, destroy, examine, list};
@@ -233,17 +235,28 @@ async fn ended<C: ProvisioningCloud>(
     answered(stack, &end, &failed, done, output)
 }
 
+/// How often, once a second, it is looked whether `watch` has written the end of a change down. CloudFormation shows the
+/// end a little earlier.
+const LOOKS_AT_THE_END: u32 = 15;
+
 /// What `watch` has kept of the tasks that died of the change.
 async fn failed_services<C: ProvisioningCloud>(
     cloud: &C,
     stack: &str,
     operation_id: &str,
 ) -> anyhow::Result<Vec<FailedService>> {
-    let stored = cloud.load_stack(stack).await?;
-    let operation = stored.map(|(record, _)| record.operation);
-    Ok(operation
-        .filter(|operation| operation.id == operation_id)
-        .map_or_else(Vec::new, |operation| operation.failed_services))
+    for look in 1.. {
+        let stored = cloud.load_stack(stack).await?;
+        let operation = stored.map(|(record, _)| record.operation);
+        let Some(operation) = operation.filter(|operation| operation.id == operation_id) else {
+            break;
+        };
+        if operation.finished_at.is_some() || look == LOOKS_AT_THE_END {
+            return Ok(operation.failed_services);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(Vec::new())
 }
 
 fn answered(
