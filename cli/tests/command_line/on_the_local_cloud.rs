@@ -327,6 +327,11 @@ fn a_first_start_that_crashes_says_why_to_whoever_applies_and_looks() -> Result<
     let path = std::env::temp_dir().join(format!("by-hand-first-{}.yaml", std::process::id()));
     std::fs::write(&path, text).context("write the stack file")?;
     let file = path.to_string_lossy();
+    // AWS's circuit breaker gives up after minutes, that of the local cloud before a task's end is heard of.
+    environment.control().pause_before_restarts(
+        "by-hand-first/by-hand-first-api",
+        std::time::Duration::from_secs(3),
+    )?;
     let applied = run(&["apply", &file])?;
     std::fs::remove_file(&path).context("remove the stack file")?;
 
