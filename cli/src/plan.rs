@@ -36,7 +36,7 @@ pub fn in_words(plan: &Plan) -> String {
         .count();
     let perhaps = match may_be_replaced {
         0 => String::new(),
-        number => format!(" ({number} of which may be replaced)"),
+        number => format!(" ({number} may be replaced)"),
     };
     let _ = writeln!(
         text,
@@ -161,9 +161,7 @@ mod tests {
         };
         let text = in_words(&plan);
         assert!(
-            text.starts_with(
-                "stack shop would be updated: 2 to change (1 of which may be replaced)\n"
-            ),
+            text.starts_with("stack shop would be updated: 2 to change (1 may be replaced)\n"),
             "{text}"
         );
         assert!(

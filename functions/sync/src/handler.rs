@@ -12,7 +12,7 @@ use longshore_events::longshore::{SyncOutcome, SyncSource};
 use longshore_events::manual::{ScheduledSync, SyncAction, SyncPayload, SyncRequest};
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
-use longshore_state::{CallError, ErrorClass, Worker};
+use longshore_state::{CallError, Worker};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -255,7 +255,7 @@ where
     async fn mirror(&self, stack: &str) -> Result<(MirrorLocation, S, T), SyncError> {
         let found = self.function.cloud.mirror(stack).await;
         let (settings, place) = found.map_err(|error| match error.class {
-            ErrorClass::NotFound | ErrorClass::Refused => SyncError::Refused {
+            class if class.is_refusal() => SyncError::Refused {
                 operation: "find",
                 stack: stack.to_owned(),
                 reason: error.message,

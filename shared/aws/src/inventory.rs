@@ -9,7 +9,7 @@ use longshore_events::arn::ServiceName;
 use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory, ServingGroup};
 use longshore_rollout::ports::ImageRegistry;
 use longshore_stack::check::{Listener, Needs, Subnet, Surroundings};
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::CallError;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -489,9 +489,7 @@ async fn there<T>(
     let answers = try_join_all(names.iter().map(|name| async move {
         match look(name).await {
             Ok(found) => Ok(Some((name.clone(), found))),
-            Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-                Ok(None)
-            }
+            Err(error) if error.class.is_refusal() => Ok(None),
             Err(error) => Err(error),
         }
     }))

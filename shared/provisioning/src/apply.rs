@@ -156,7 +156,7 @@ async fn take_up<C: ProvisioningCloud>(
             .await;
         match executed {
             // It was executed before, and is not there or not to be executed any more.
-            Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {}
+            Err(error) if error.class.is_refusal() => {}
             executed => executed?,
         }
         let described = cloud.describe(&record.stack).await?;

@@ -12,7 +12,7 @@ use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::CpuArchitecture;
 use longshore_state::store::DocumentVersions;
-use longshore_state::{CallError, DocumentStore, ErrorClass, EventPublisher};
+use longshore_state::{CallError, DocumentStore, EventPublisher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -171,7 +171,7 @@ pub enum TaskState {
 
 /// Where images are kept.
 pub trait ImageRegistry {
-    /// Pins the image that `reference` means now. [`ErrorClass::NotFound`] when there is none.
+    /// Pins the image that `reference` means now. [`longshore_state::ErrorClass::NotFound`] when there is none.
     fn resolve(&self, reference: &ImageReference)
     -> impl Future<Output = Result<Image, CallError>>;
 
@@ -184,7 +184,7 @@ pub trait ImageRegistry {
     ) -> impl Future<Output = Result<Option<RegistryImage>, CallError>>;
 
     /// All tags of a repository under which there is something that a container can be started from.
-    /// [`ErrorClass::NotFound`] when there is no such repository.
+    /// [`longshore_state::ErrorClass::NotFound`] when there is no such repository.
     fn images(
         &self,
         repository: &str,
@@ -197,13 +197,13 @@ pub trait ImageRegistry {
         digests: &[Digest],
     ) -> impl Future<Output = Result<Vec<Digest>, CallError>>;
 
-    /// What an image says of itself. [`ErrorClass::NotFound`] when it is not there any more.
+    /// What an image says of itself. [`longshore_state::ErrorClass::NotFound`] when it is not there any more.
     fn inspect(&self, image: &Image) -> impl Future<Output = Result<ImageContents, CallError>>;
 }
 
 /// What runs services.
 pub trait ServiceDeployer {
-    /// The service as it is now. [`ErrorClass::NotFound`] when there is none that is active.
+    /// The service as it is now. [`longshore_state::ErrorClass::NotFound`] when there is none that is active.
     fn describe_service(
         &self,
         service: &ServiceName,
@@ -222,9 +222,7 @@ pub trait ServiceDeployer {
     ) -> impl Future<Output = Result<Option<TaskDefinition>, CallError>> {
         async move {
             match self.describe_task_definition(arn).await {
-                Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-                    Ok(None)
-                }
+                Err(error) if error.class.is_refusal() => Ok(None),
                 described => described.map(Some),
             }
         }

@@ -28,6 +28,17 @@ impl fmt::Display for CallError {
 }
 
 impl CallError {
+    /// In words, where trying again does not help; else the error as it is.
+    ///
+    /// # Errors
+    /// Itself, where it may go better later.
+    pub fn refusal(self) -> Result<String, Self> {
+        match self.class.is_refusal() {
+            true => Ok(self.to_string()),
+            false => Err(self),
+        }
+    }
+
     /// What was decided holds no more: somebody else wrote the document meanwhile. [`crate::decide_again`] decides again.
     pub fn lost_race<K: Key>(key: &K) -> Self {
         Self {
@@ -57,4 +68,12 @@ pub enum ErrorClass {
     Unreadable,
     /// Throttled, timed out or broken on the other side: try again later.
     Transient,
+}
+
+impl ErrorClass {
+    /// Whether it stays so, whoever tries again: what is asked for is not there, or is wrong.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::NotFound | Self::Refused)
+    }
 }

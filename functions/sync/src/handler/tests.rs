@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use longshore_events::longshore::LongshoreEvent;
+use longshore_state::ErrorClass;
 use longshore_testkit::{FakeFormula, FakeMirror, Fault, MIRROR_STACK, noon};
 
 use super::*;

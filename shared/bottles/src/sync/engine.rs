@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use longshore_events::ecs::SYNC_TASKS;
 use longshore_events::longshore::SyncSource;
-use longshore_state::{CallError, ErrorClass, Race, Worker};
+use longshore_state::{CallError, Race, Worker};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::SyncCloud;
@@ -88,13 +88,11 @@ pub(crate) async fn mirror<C: SyncCloud>(
     stack: &str,
 ) -> Result<(MirrorSettings, MirrorLocation), SyncError> {
     match cloud.mirror(stack).await {
-        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-            Err(SyncError::Refused {
-                operation,
-                stack: stack.to_owned(),
-                reason: error.to_string(),
-            })
-        }
+        Err(error) if error.class.is_refusal() => Err(SyncError::Refused {
+            operation,
+            stack: stack.to_owned(),
+            reason: error.to_string(),
+        }),
         found => Ok(found?),
     }
 }

@@ -39,7 +39,7 @@ pub fn due<'a>(
         return WakeUp::Nothing;
     };
     let last = &record.deployment;
-    if last.is_resumable() && last.is_free(worker.now) {
+    if last.is_abandoned(worker.now) {
         return WakeUp::Resume;
     }
     if last.is_resumable() && last.claimed_by == worker.id {

@@ -8,7 +8,8 @@
 //! | Which request does an approval let go out? | [`to_be_approved`] |
 //! | Is a request given up that waits for its route? | [`about_route`] |
 //! | How far is a service that comes first? | [`progress`] |
-//! | Where does a rollback by hand go? | [`rollback`], [`is_candidate`], [`goes_back_from`] |
+//! | Which attempt is it at a rollback or a restart? | [`attempt`] |
+//! | Where does a rollback by hand go? | [`is_candidate`], [`goes_back_from`] |
 //! | Does a restart by hand begin? | [`restart`] |
 //! | What comes after a one-off task? | [`next_step`] |
 //! | What has become of a deployment? | [`verdict`] |
@@ -31,7 +32,7 @@ pub use next_step::{NextStep, next_step};
 pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
 pub use restart::{Restart, restart};
-pub use rollback::{Rollback, goes_back_from, is_candidate, nothing_to_roll_back, rollback};
+pub use rollback::{Attempt, attempt, goes_back_from, is_candidate, nothing_to_roll_back};
 pub use settle::{Evidence, Fact, Settlement, Verdict, verdict};
 pub(crate) use settle::{has_failed, is_about_to_end, needs_account};
 pub use settled::{Settled, settled};

@@ -4,17 +4,14 @@ use chrono::{DateTime, Utc};
 use longshore_events::image::Image;
 use longshore_state::Worker;
 
-use super::rollback::{Rollback, rollback};
 use crate::record::{Record, Running};
 use crate::task_definition::{is_pinned_to, pinned_image};
 
-/// What to do about a restart that an invocation asks for, perhaps not for the first time.
+/// What to do about a restart that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restart {
     /// New tasks of this image take the place of those that run it.
     Begin(Box<Image>),
-    /// An attempt before this one was at work: do as after the attempt of a rollback.
-    Before(Rollback),
     /// Not now, or not at all: why, and what to do.
     Refuse(String),
 }
@@ -28,10 +25,6 @@ pub fn restart(
     frozen_until: Option<DateTime<Utc>>,
     worker: &Worker,
 ) -> Restart {
-    match rollback(record, worker) {
-        Rollback::Choose => {}
-        before => return Restart::Before(before),
-    }
     let last = &record.deployment;
     if last.state.is_open() {
         return Restart::Refuse(format!(

@@ -10,11 +10,11 @@ use crate::ports::TaskDefinition;
 use crate::record::{Deployment, Record, State};
 use crate::task_definition::{is_pinned_to, pinned_image};
 
-/// What to do about a rollback that an invocation asks for, perhaps not for the first time.
+/// Which attempt it is at a rollback or a restart that an invocation asks for, and what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rollback {
-    /// Choose a deployment, and go back to it.
-    Choose,
+pub enum Attempt {
+    /// It is the first one.
+    First,
     /// An attempt before this one has done it.
     Started,
     /// An attempt before this one has claimed it and died: take that up.
@@ -25,22 +25,22 @@ pub enum Rollback {
     Skip(SkipReason),
 }
 
-/// Decides about the rollback that `worker` asks for.
-pub fn rollback(record: &Record, worker: &Worker) -> Rollback {
+/// Decides which attempt this is at what `worker` asks for.
+pub fn attempt(record: &Record, worker: &Worker) -> Attempt {
     let last = &record.deployment;
     if last.id == worker.id {
         return if !last.is_resumable() {
-            Rollback::Started
+            Attempt::Started
         } else if last.is_free(worker.now) {
-            Rollback::Resume
+            Attempt::Resume
         } else {
-            Rollback::ComeAgain
+            Attempt::ComeAgain
         };
     }
     if record.asked.values().any(|asked| asked.id == worker.id) {
-        return Rollback::Skip(SkipReason::NewerRequested);
+        return Attempt::Skip(SkipReason::NewerRequested);
     }
-    Rollback::Choose
+    Attempt::First
 }
 
 /// Whether a deployment can be gone back to, as far as is written of it: the one whose number is `to`, or without

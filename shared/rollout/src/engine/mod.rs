@@ -8,6 +8,6 @@ mod service;
 mod write;
 
 pub use outcome::{DeployError, Outcome, ServiceOutcome};
-pub(crate) use outcome::{Stop, call_failed, refused_or_failed};
+pub(crate) use outcome::{Stop, refused_or_failed};
 pub(crate) use service::{Engine, Shown, Written, claimed_already};
 pub(crate) use write::publish_refusal;

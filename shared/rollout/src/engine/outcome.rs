@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::{SkipReason, WaitReason};
 use longshore_policy::route::{ServiceId, Subscriber};
-use longshore_state::{CallError, ErrorClass, Race};
+use longshore_state::{CallError, Race};
 use serde::Serialize;
 
 use crate::task_definition::NextRevisionError;
@@ -99,35 +99,20 @@ pub enum DeployError {
 pub(crate) fn refused_or_failed(
     service_id: &ServiceId,
     image: &impl ToString,
-    stop: Stop,
-) -> DeployError {
-    match stop {
-        Stop::Refused(reason) => DeployError::Refused {
-            service_id: service_id.clone(),
-            image: image.to_string(),
-            reason,
-        },
-        Stop::Call(error) => call_failed(service_id, image, error),
-    }
-}
-
-pub(crate) fn call_failed(
-    service_id: &ServiceId,
-    image: &impl ToString,
-    error: CallError,
+    stop: impl Into<Stop>,
 ) -> DeployError {
     let service_id = service_id.clone();
     let image = image.to_string();
-    match error.class {
-        ErrorClass::NotFound | ErrorClass::Refused => DeployError::Refused {
+    match stop.into().refusal() {
+        Ok(reason) => DeployError::Refused {
             service_id,
             image,
-            reason: error.to_string(),
+            reason,
         },
-        _ => DeployError::Call {
+        Err(source) => DeployError::Call {
             service_id,
             image,
-            source: error,
+            source,
         },
     }
 }
@@ -136,6 +121,16 @@ pub(crate) fn call_failed(
 pub(crate) enum Stop {
     Refused(String),
     Call(CallError),
+}
+
+impl Stop {
+    /// Why, where trying again does not help; else the call that failed.
+    pub(crate) fn refusal(self) -> Result<String, CallError> {
+        match self {
+            Self::Refused(reason) => Ok(reason),
+            Self::Call(error) => error.refusal(),
+        }
+    }
 }
 
 impl From<CallError> for Stop {

@@ -370,6 +370,11 @@ impl Deployment {
         self.lease_until <= now
     }
 
+    /// Whether whoever had claimed it died, or gave up, before all of it was done, so that anybody may go on with it.
+    pub(crate) fn is_abandoned(&self, now: DateTime<Utc>) -> bool {
+        self.is_resumable() && self.is_free(now)
+    }
+
     /// Whether ECS must be asked about the service to see how far it is.
     pub(crate) fn needs_ecs(&self, now: DateTime<Utc>) -> bool {
         match self.state {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_policy::route::{ServiceId, Subscriber};
-use longshore_state::{CallError, ErrorClass, Worker, decide_again, unless_lost};
+use longshore_state::{CallError, Worker, decide_again, unless_lost};
 use serde::Serialize;
 
 use super::follow::{Wake, follow};
@@ -147,7 +147,8 @@ pub async fn resume<C: Cloud>(
         };
         let mut waited = Vec::new();
         if let Some(record) = &record {
-            waited.extend(asked.take_up(service_id).await?.map(|(_, outcome)| outcome));
+            let taken_up = asked.take_up(service_id, record).await?;
+            waited.extend(taken_up.map(|(_, outcome)| outcome));
             let waiting = record.waiting.values();
             waited.extend(asked.look_at_all_again(service_id, waiting).await?);
         }
@@ -200,7 +201,7 @@ pub async fn approve<C: Cloud>(
             Err(reason) => {
                 let last = &record.deployment.image.digest;
                 let taken_up = match payload.digest.as_ref().is_none_or(|meant| meant == last) {
-                    true => asked.take_up(&service_id).await,
+                    true => asked.take_up(&service_id, &record).await,
                     false => Ok(None),
                 };
                 return Ok(match taken_up {
@@ -400,13 +401,17 @@ impl<C: Cloud> HoldRequest<'_, C> {
     async fn take_up(
         &self,
         service_id: &ServiceId,
+        record: &Record,
     ) -> Result<Option<(String, Outcome)>, HoldError> {
+        if !record.deployment.is_abandoned(self.worker.now) {
+            return Ok(None);
+        }
         decide_again(&RecordKey(service_id), async || {
             let Some((record, version)) = self.cloud.load(service_id).await? else {
                 return Ok(None);
             };
             let last = &record.deployment;
-            if !(last.is_resumable() && last.is_free(self.worker.now)) {
+            if !last.is_abandoned(self.worker.now) {
                 return Ok(None);
             }
             let (id, known) = (last.id.clone(), last.subscriber());
@@ -515,13 +520,13 @@ impl<C: Cloud> HoldRequest<'_, C> {
 
     fn call_failed(&self, subject: String, source: CallError) -> HoldError {
         let action = self.action;
-        match source.class {
-            ErrorClass::NotFound | ErrorClass::Refused => HoldError::Refused {
+        match source.refusal() {
+            Ok(reason) => HoldError::Refused {
                 action,
                 subject,
-                reason: source.to_string(),
+                reason,
             },
-            _ => HoldError::Call {
+            Err(source) => HoldError::Call {
                 action,
                 subject,
                 source,

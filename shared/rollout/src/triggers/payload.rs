@@ -10,9 +10,7 @@ use longshore_state::{Worker, decide_again};
 
 use super::named::{baseline, only_news};
 use crate::documents::{RecordKey, RecordStore, RouteStore};
-use crate::engine::{
-    DeployError, Engine, Outcome, ServiceOutcome, Stop, call_failed, refused_or_failed,
-};
+use crate::engine::{DeployError, Engine, Outcome, ServiceOutcome, Stop, refused_or_failed};
 use crate::ports::Cloud;
 use crate::record::Request;
 
@@ -48,7 +46,7 @@ pub async fn deploy_explicitly<C: Cloud>(
     let repository = &payload.image.repository;
     let (route, image) = try_join(cloud.route(repository), cloud.resolve(&payload.image))
         .await
-        .map_err(|error| call_failed(&service_id, &payload.image, error))?;
+        .map_err(|error| refused_or_failed(&service_id, &payload.image, error))?;
     let subscribers: Vec<&Subscriber> = route
         .iter()
         .flat_map(|route| &route.subscribers)

@@ -10,7 +10,7 @@ use longshore_state::{CallError, Worker};
 use super::follow::{Known, Wake, follow_knowing};
 use super::named::holdings;
 use crate::documents::{RecordStore, RouteStore};
-use crate::engine::{DeployError, Outcome, ServiceOutcome, call_failed, publish_refusal};
+use crate::engine::{DeployError, Outcome, ServiceOutcome, publish_refusal, refused_or_failed};
 use crate::ports::Cloud;
 use crate::record::Request;
 
@@ -69,7 +69,11 @@ pub async fn deploy_push<C: Cloud>(
                         follow_knowing(cloud, repository, subscriber, wake, worker, Some(known))
                             .await
                     }
-                    Err(error) => Err(call_failed(&subscriber.service_id(), &push.image, error)),
+                    Err(error) => Err(refused_or_failed(
+                        &subscriber.service_id(),
+                        &push.image,
+                        error,
+                    )),
                 };
                 or_publish_refusal(cloud, subscriber, push, followed, worker).await
             }
@@ -98,6 +102,6 @@ async fn or_publish_refusal<C: Cloud>(
     };
     publish_refusal(cloud, request.summary(subscriber), &reason, worker)
         .await
-        .map_err(|error| call_failed(&subscriber.service_id(), &push.image, error))?;
+        .map_err(|error| refused_or_failed(&subscriber.service_id(), &push.image, error))?;
     Ok(Outcome::Failed { reason }.of(subscriber))
 }

@@ -5,7 +5,7 @@ use longshore_events::longshore::{LongshoreEvent, ReleaseRefused, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_events::release::{parse_body, parse_key};
 use longshore_events::sequence::Sequence;
-use longshore_state::{CallError, ErrorClass, Worker};
+use longshore_state::{CallError, Worker};
 
 use super::payload::{Asked, deploy_explicitly};
 use crate::engine::{DeployError, ServiceOutcome};
@@ -69,7 +69,7 @@ async fn read<C: Cloud>(
     };
     let body = match cloud.release(file).await {
         Ok(body) => body,
-        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
+        Err(error) if error.class.is_refusal() => {
             return Ok(Err(error.to_string()));
         }
         Err(error) => return Err(error),

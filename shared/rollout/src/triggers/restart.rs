@@ -5,11 +5,11 @@
 
 use longshore_events::longshore::Source;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, ErrorClass, Worker, decide_again};
+use longshore_policy::route::{ServiceId, Subscriber};
+use longshore_state::{CallError, Worker, decide_again};
 
-use super::rollback::already_started;
-use crate::decide::{Restart, Rollback, restart as decide};
+use super::rollback::repeated;
+use crate::decide::{Restart, restart as decide};
 use crate::documents::{RecordKey, RecordStore};
 use crate::engine::{Engine, Outcome, ServiceOutcome, Stop};
 use crate::ports::Cloud;
@@ -34,8 +34,8 @@ pub enum RestartError {
     },
 }
 
-/// Starts new tasks of what a service runs, once for each id of a worker. With `dry_run`, says only what image that
-/// would be of.
+/// Starts new tasks of what a service runs, once for each id of a worker. With `dry_run` nothing is done, and `None`
+/// says that it would be.
 ///
 /// # Errors
 /// [`RestartError`].
@@ -61,13 +61,9 @@ pub async fn restart<C: Cloud>(
 }
 
 fn error(service_id: ServiceId, stop: Stop) -> RestartError {
-    match stop {
-        Stop::Refused(reason) => RestartError::Refused { service_id, reason },
-        Stop::Call(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-            let reason = error.to_string();
-            RestartError::Refused { service_id, reason }
-        }
-        Stop::Call(source) => RestartError::Call { service_id, source },
+    match stop.refusal() {
+        Ok(reason) => RestartError::Refused { service_id, reason },
+        Err(source) => RestartError::Call { service_id, source },
     }
 }
 
@@ -95,6 +91,9 @@ async fn begin<C: Cloud>(
         ));
     }
     let shown = shown?;
+    if let Some(outcome) = repeated(&engine, record, &written, &shown).await? {
+        return Ok(Some(outcome));
+    }
     let frozen_until = subscriber
         .rollout
         .frozen_until(worker.now)
@@ -102,16 +101,8 @@ async fn begin<C: Cloud>(
     let container = &subscriber.container;
     let image = match decide(record, container, &shown.running, frozen_until, worker) {
         Restart::Refuse(reason) => return Err(Stop::Refused(reason)),
-        Restart::Begin(_) | Restart::Before(_) if dry_run => return Ok(None),
+        Restart::Begin(_) if dry_run => return Ok(None),
         Restart::Begin(image) => *image,
-        Restart::Before(Rollback::Started) => {
-            return already_started(&engine, &written).await.map(Some);
-        }
-        Restart::Before(Rollback::Skip(reason)) => return Ok(Some(Outcome::Skipped { reason })),
-        Restart::Before(Rollback::ComeAgain) => return Err(Stop::Call(engine.claimed_already())),
-        Restart::Before(Rollback::Resume | Rollback::Choose) => {
-            return engine.resume(&written, &shown).await.map(Some);
-        }
     };
     let request = Request {
         id: worker.id.clone(),
@@ -124,7 +115,7 @@ async fn begin<C: Cloud>(
         replaced_requests: Vec::new(),
     };
     // The other containers stay as the running revision has them.
-    let alone = longshore_policy::route::Subscriber {
+    let alone = Subscriber {
         other_containers: Vec::new(),
         ..subscriber.clone()
     };

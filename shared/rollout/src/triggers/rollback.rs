@@ -15,7 +15,7 @@ use longshore_state::{CallError, ErrorClass, Worker, decide_again};
 use serde::Serialize;
 
 use super::named::baseline;
-use crate::decide::{self, Rollback, goes_back_from, is_candidate, nothing_to_roll_back};
+use crate::decide::{Attempt, attempt, goes_back_from, is_candidate, nothing_to_roll_back};
 use crate::documents::{RecordKey, RecordStore, RouteStore};
 use crate::engine::{Engine, Outcome, ServiceOutcome, Shown, Stop, Written};
 use crate::history::Past;
@@ -148,13 +148,9 @@ fn nothing_deployed() -> Stop {
 
 fn error(service_id: &ServiceId, stop: Stop) -> RollbackError {
     let service_id = service_id.clone();
-    match stop {
-        Stop::Refused(reason) => RollbackError::Refused { service_id, reason },
-        Stop::Call(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-            let reason = error.to_string();
-            RollbackError::Refused { service_id, reason }
-        }
-        Stop::Call(source) => RollbackError::Call { service_id, source },
+    match stop.refusal() {
+        Ok(reason) => RollbackError::Refused { service_id, reason },
+        Err(source) => RollbackError::Call { service_id, source },
     }
 }
 
@@ -179,12 +175,8 @@ async fn roll_back<C: Cloud>(
             ));
         }
         let shown = shown?;
-        match decide::rollback(record, worker) {
-            Rollback::Choose => {}
-            Rollback::Started => return already_started(&engine, &written).await,
-            Rollback::Resume => return engine.resume(&written, &shown).await,
-            Rollback::ComeAgain => return Err(Stop::Call(engine.claimed_already())),
-            Rollback::Skip(reason) => return Ok(Outcome::Skipped { reason }),
+        if let Some(outcome) = repeated(&engine, record, &written, &shown).await? {
+            return Ok(outcome);
         }
         let target = match choose(cloud, record, &shown, payload.to).await? {
             Choice::Target(target) => target,
@@ -195,8 +187,24 @@ async fn roll_back<C: Cloud>(
     .await
 }
 
+/// What comes of an attempt at a rollback or a restart that is not the first; `None` of the first.
+pub(super) async fn repeated<C: Cloud>(
+    engine: &Engine<'_, C>,
+    record: &Record,
+    written: &Written,
+    shown: &Shown,
+) -> Result<Option<Outcome>, Stop> {
+    match attempt(record, engine.worker) {
+        Attempt::First => Ok(None),
+        Attempt::Started => already_started(engine, written).await.map(Some),
+        Attempt::Resume => engine.resume(written, shown).await.map(Some),
+        Attempt::ComeAgain => Err(Stop::Call(engine.claimed_already())),
+        Attempt::Skip(reason) => Ok(Some(Outcome::Skipped { reason })),
+    }
+}
+
 /// An attempt before this one has done it, and perhaps not published all.
-pub(super) async fn already_started<C: Cloud>(
+async fn already_started<C: Cloud>(
     engine: &Engine<'_, C>,
     written: &Written,
 ) -> Result<Outcome, Stop> {

@@ -67,11 +67,10 @@ pub async fn run_task<C: Cloud>(
     match start(cloud, &service_id, payload, worker).await {
         Ok(Ok(started)) => Ok(started),
         Ok(Err(reason)) => Err(RunError::Refused { service_id, reason }),
-        Err(error) if matches!(error.class, ErrorClass::NotFound | ErrorClass::Refused) => {
-            let reason = error.to_string();
-            Err(RunError::Refused { service_id, reason })
-        }
-        Err(source) => Err(RunError::Call { service_id, source }),
+        Err(error) => Err(match error.refusal() {
+            Ok(reason) => RunError::Refused { service_id, reason },
+            Err(source) => RunError::Call { service_id, source },
+        }),
     }
 }
 

@@ -24,6 +24,8 @@ use longshore_rollout::triggers::settled::{Done, stack_settled};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 
+use crate::support::stable;
+
 const FAULTS: [Fault; 6] = [
     Fault::Fails(ErrorClass::Transient),
     Fault::Fails(ErrorClass::Denied),
@@ -90,24 +92,6 @@ async fn stop(cloud: &FakeCloud, exit_code: i64, seconds: i64) -> WatchOutcome {
         .unwrap()
 }
 
-async fn completed(cloud: &FakeCloud, api: &Subscriber, seconds: i64) -> WatchOutcome {
-    cloud.complete(api);
-    let change = DeploymentStateChange {
-        event_name: DeploymentEventName::Completed,
-        deployment_id: cloud.primary_id(api),
-        updated_at: noon(seconds),
-        reason: String::new(),
-    };
-    deployment_changed(
-        cloud,
-        &api.service_name(),
-        &change,
-        &worker("watch", seconds),
-    )
-    .await
-    .unwrap()
-}
-
 #[tokio::test]
 async fn a_task_that_ecs_would_refuse_fails_the_deployment_before_ecs_is_asked() {
     let mut long_command = service(&["migrate"], &[]);
@@ -146,7 +130,7 @@ async fn a_service_is_updated_when_the_tasks_before_that_have_exited_with_0() {
     assert_eq!(stop(&cloud, 0, 120).await, WatchOutcome::Noted);
     assert_eq!(state(&cloud, &api), State::Deploying);
     assert_eq!(cloud.updates(&api), 1);
-    assert_eq!(completed(&cloud, &api, 180).await, WatchOutcome::Succeeded);
+    assert_eq!(stable(&cloud, &api, 180).await, WatchOutcome::Succeeded);
     assert_eq!(
         cloud.detail_types(),
         ["Deployment Started", "Deployment Succeeded"]
@@ -158,7 +142,7 @@ async fn a_task_runs_the_revision_that_the_service_is_updated_to() {
     let api = service(&["migrate"], &["smoke"]);
     let cloud = deployed(&api).await;
     stop(&cloud, 0, 60).await;
-    completed(&cloud, &api, 120).await;
+    stable(&cloud, &api, 120).await;
     go_on(&cloud, &api.service_id(), &worker("deploy", 121))
         .await
         .unwrap();
@@ -243,7 +227,7 @@ async fn a_deployment_with_tasks_after_the_update_has_succeeded_when_they_have()
     let api = service(&[], &["smoke", "announce"]);
     let cloud = deployed(&api).await;
     assert_eq!(state(&cloud, &api), State::Deploying);
-    assert_eq!(completed(&cloud, &api, 60).await, WatchOutcome::Verifying);
+    assert_eq!(stable(&cloud, &api, 60).await, WatchOutcome::Verifying);
     assert_eq!(state(&cloud, &api), State::Verifying);
     assert_eq!(
         cloud.detail_types(),
@@ -275,7 +259,7 @@ async fn a_deployment_with_tasks_after_the_update_has_succeeded_when_they_have()
 async fn a_deployment_whose_task_after_the_update_fails_has_failed_and_runs() {
     let api = service(&[], &["smoke"]);
     let cloud = deployed(&api).await;
-    completed(&cloud, &api, 60).await;
+    stable(&cloud, &api, 60).await;
     let running = cloud.service(&api).unwrap();
     go_on(&cloud, &api.service_id(), &worker("deploy", 61))
         .await
@@ -352,7 +336,7 @@ async fn a_task_whose_events_were_lost_is_asked_for_by_the_reconcile() {
     let reconciled = reconcile(&cloud, &worker("reconcile", 300)).await.unwrap();
     assert!(reconciled.failures.is_empty(), "{reconciled:?}");
     assert_eq!(state(&cloud, &api), State::Deploying);
-    completed(&cloud, &api, 400).await;
+    stable(&cloud, &api, 400).await;
     reconcile(&cloud, &worker("reconcile", 600)).await.unwrap();
     assert_eq!(started(&cloud), ["migrate", "smoke"]);
     cloud.stop_task(0).unwrap();

@@ -43,6 +43,8 @@ mod states;
 #[cfg(test)]
 mod strategies;
 #[cfg(test)]
+mod support;
+#[cfg(test)]
 mod task_definitions;
 #[cfg(test)]
 mod waiting;

@@ -13,6 +13,8 @@ use longshore_rollout::triggers::restart::{RestartError, restart};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
+use crate::support::stable;
+
 async fn restarted(
     cloud: &FakeCloud,
     id: &str,
@@ -21,20 +23,6 @@ async fn restarted(
     cloud.set_now(noon(seconds));
     let api = subscriber("api").service_id();
     restart(cloud, &api, Some("a leak"), false, &worker(id, seconds)).await
-}
-
-async fn stable(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
-    cloud.complete(api);
-    let change = DeploymentStateChange {
-        event_name: DeploymentEventName::Completed,
-        deployment_id: cloud.primary_id(api),
-        updated_at: noon(seconds),
-        reason: String::new(),
-    };
-    let watch = worker("watch", seconds);
-    deployment_changed(cloud, &api.service_name(), &change, &watch)
-        .await
-        .unwrap();
 }
 
 /// A service whose first deployment is under way.

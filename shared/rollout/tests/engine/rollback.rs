@@ -18,6 +18,8 @@ use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
 use serde_json::json;
 
+use crate::support::stable;
+
 fn payload(to: Option<u32>) -> RollbackPayload {
     RollbackPayload {
         stack: "shop".to_owned(),
@@ -37,21 +39,6 @@ async fn pushed(cloud: &FakeCloud, tag: &str, digit: char, seconds: i64) {
         .await
         .unwrap();
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-}
-
-/// ECS finishes what it works on.
-async fn stable(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
-    cloud.complete(api);
-    let change = DeploymentStateChange {
-        event_name: DeploymentEventName::Completed,
-        deployment_id: cloud.primary_id(api),
-        updated_at: noon(seconds),
-        reason: String::new(),
-    };
-    let service = api.service_name();
-    deployment_changed(cloud, &service, &change, &worker("watch", seconds))
-        .await
-        .unwrap();
 }
 
 /// A service to which v1, v2 and v3 were deployed one after the other, as its deployments 1 to 3.

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::image::Image;
 use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
 use longshore_events::manual::{HoldPayload, ResumePayload};
 use longshore_policy::route::Subscriber;
 use longshore_provisioning::watch::StackOutcome;
-use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
@@ -23,6 +21,8 @@ use longshore_testkit::{
 use serde_json::json;
 
 use crate::stacks::hear;
+
+use crate::support::stable;
 
 const REGISTRY: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 
@@ -42,21 +42,6 @@ async fn pushed(cloud: &FakeCloud, image: &Image, seconds: i64) {
     push.image.repository.clone_from(&image.repository);
     let results = deploy_push(cloud, &push, &worker(&format!("push-{tag}"), seconds)).await;
     assert!(results.unwrap().iter().all(Result::is_ok));
-}
-
-/// ECS finishes what it works on.
-async fn stable(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
-    cloud.complete(api);
-    let change = DeploymentStateChange {
-        event_name: DeploymentEventName::Completed,
-        deployment_id: cloud.primary_id(api),
-        updated_at: noon(seconds),
-        reason: String::new(),
-    };
-    let service = api.service_name();
-    deployment_changed(cloud, &service, &change, &worker("watch", seconds))
-        .await
-        .unwrap();
 }
 
 /// A service that runs v1 with proxy p1; the proxy was deployed last.

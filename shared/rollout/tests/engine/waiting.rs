@@ -1,6 +1,5 @@
 //! What waits: for the end of a hold, of a freeze window, for other services, for approval.
 
-use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{
     ChangeCounts, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, OperationKind, SkipReason,
     Source, StackSource, WaitReason,
@@ -10,7 +9,6 @@ use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
 use longshore_rollout::course::tasks::task_stopped;
-use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::ImageContents;
 use longshore_rollout::record::State;
@@ -25,6 +23,8 @@ use longshore_rollout::whereabouts::{Whereabouts, whereabouts};
 use longshore_state::store::Address;
 use longshore_state::{DocumentStore, ErrorClass, WriteCondition};
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
+
+use crate::support::stable;
 
 const HOUR: i64 = 3600;
 
@@ -133,21 +133,6 @@ async fn say_yes(
     };
     let answer = approve(cloud, &payload, &worker("approve", seconds)).await?;
     Ok(answer.outcome.outcome)
-}
-
-/// ECS finishes, and `watch` hears of it.
-async fn settle(cloud: &FakeCloud, api: &Subscriber, seconds: i64) {
-    cloud.complete(api);
-    let change = DeploymentStateChange {
-        event_name: DeploymentEventName::Completed,
-        deployment_id: cloud.primary_id(api),
-        updated_at: noon(seconds),
-        reason: String::new(),
-    };
-    let watch = worker("settle", seconds);
-    deployment_changed(cloud, &api.service_name(), &change, &watch)
-        .await
-        .unwrap();
 }
 
 fn runs(cloud: &FakeCloud, api: &Subscriber, digit: char) -> bool {
@@ -386,7 +371,7 @@ async fn what_is_to_be_approved_goes_out_when_it_is_and_only_that() {
     assert!(runs(&cloud, &api, '2'));
     assert_eq!(waits(&cloud), [("v2".to_owned(), WaitReason::Approval)]);
     // The next one is to be approved again.
-    settle(&cloud, &api, 1020).await;
+    stable(&cloud, &api, 1020).await;
     assert!(is_to_be_approved(&push(&cloud, "v3", '3', 1030).await));
     let nothing = say_yes(&cloud, Some('2'), 1040).await.unwrap_err();
     assert!(matches!(nothing, HoldError::Refused { .. }), "{nothing}");
@@ -612,7 +597,7 @@ async fn an_image_of_another_container_leaves_a_deployment_alone_whose_tasks_are
         .await
         .unwrap();
     assert!(runs(&cloud, &api, '2') && !runs(&cloud, &proxy, 'a'));
-    settle(&cloud, &api, 40).await;
+    stable(&cloud, &api, 40).await;
     assert!(is_started(&look_at_proxy(&cloud, &proxy, 50).await));
     assert!(runs(&cloud, &api, '2') && runs(&cloud, &proxy, 'a'));
 }
@@ -654,7 +639,7 @@ async fn a_service_waits_for_the_one_before_it_and_goes_out_when_that_succeeded(
         ended(&cloud, 10).await[..],
         [Outcome::Waiting { .. }]
     ));
-    settle(&cloud, &migrate, 20).await;
+    stable(&cloud, &migrate, 20).await;
     assert!(is_started(&ended(&cloud, 30).await[0]));
     assert!(runs(&cloud, &api, '2'));
     assert_eq!(waits(&cloud), [("v2".to_owned(), expected)]);
@@ -666,7 +651,7 @@ async fn a_service_does_not_get_the_image_that_the_one_before_it_did_not_get_to_
     let cloud = FakeCloud::with_services(&[api.clone(), migrate.clone()]);
     push_all(&cloud, "v2", '2', 0).await;
     cloud.roll_back(&migrate, 10);
-    settle(&cloud, &migrate, 20).await;
+    stable(&cloud, &migrate, 20).await;
     let expected = Outcome::Skipped {
         reason: SkipReason::PredecessorFailed,
     };
@@ -676,7 +661,7 @@ async fn a_service_does_not_get_the_image_that_the_one_before_it_did_not_get_to_
     assert_eq!(cloud.updates(&api), 0);
     // The next image has its own chance.
     push_all(&cloud, "v3", '3', 50).await;
-    settle(&cloud, &migrate, 60).await;
+    stable(&cloud, &migrate, 60).await;
     assert!(is_started(&ended(&cloud, 70).await[0]));
     assert!(runs(&cloud, &api, '3'));
 }
@@ -686,7 +671,7 @@ async fn a_lost_event_of_the_one_before_is_made_up_for_by_looking() {
     let [api, migrate] = two();
     let cloud = FakeCloud::with_services(&[api.clone(), migrate.clone()]);
     push_all(&cloud, "v2", '2', 0).await;
-    settle(&cloud, &migrate, 20).await;
+    stable(&cloud, &migrate, 20).await;
     assert!(is_started(&look(&cloud, &api, 900).await));
 }
 
