@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::OperationKind;
+use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, second};
-use longshore_rollout::documents::StackRecordStore;
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::stack_record::{Operation, OperationState};
-use longshore_rollout::status::{ServiceStatus, status};
+use longshore_rollout::status::{ServiceStatus, stack_records, status};
 use serde::Serialize;
 
 use crate::arguments::{LsArguments, Output};
@@ -50,10 +50,8 @@ struct Service {
 pub async fn run<C: Cloud>(cloud: &C, arguments: &LsArguments) -> anyhow::Result<String> {
     let mut stacks: BTreeMap<String, Stack> = BTreeMap::new();
     let mut destroyed = Vec::new();
-    for stack in cloud.stacks().await? {
-        let Some((record, _)) = cloud.load_stack(&stack).await? else {
-            continue;
-        };
+    for record in stack_records(cloud).await? {
+        let stack = record.stack;
         if is_destroyed(&record.operation) {
             destroyed.push(stack);
             continue;
@@ -65,7 +63,7 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &LsArguments) -> anyhow::Result
         };
         stacks.insert(stack, entry);
     }
-    let wanted = |id: &longshore_policy::route::ServiceId| !destroyed.contains(&id.stack);
+    let wanted = |id: &ServiceId| !destroyed.contains(&id.stack);
     for status in status(cloud, wanted, Utc::now()).await? {
         let name = status.service_id.stack.clone();
         let entry = stacks.entry(name.clone()).or_insert_with(|| Stack {

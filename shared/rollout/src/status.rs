@@ -16,6 +16,7 @@ use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore, StackRecord
 use crate::history::FailedChange;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Hold, Record, State, Waiting};
+use crate::stack_record::StackRecord;
 
 /// How many services are asked for side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -141,22 +142,8 @@ async fn failed_changes<C: Cloud>(
     cloud: &C,
     wanted: &impl Fn(&ServiceId) -> bool,
 ) -> Result<BTreeMap<ServiceId, Failed>, CallError> {
-    let stacks = cloud.stacks().await?;
-    let records: Vec<_> = stream::iter(&stacks)
-        .map(|stack| async move { (stack, cloud.load_stack(stack).await) })
-        .buffered(SIDE_BY_SIDE)
-        .collect()
-        .await;
     let mut found = BTreeMap::new();
-    for (stack, record) in records {
-        let record = match record {
-            Ok(Some((record, _))) => record,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::warn!(stack, %error, "it cannot be read how the stack's last change went");
-                continue;
-            }
-        };
+    for record in stack_records(cloud).await? {
         let operation = &record.operation;
         for preserved in &operation.services {
             let service_id = preserved.subscriber.service_id();
@@ -169,6 +156,26 @@ async fn failed_changes<C: Cloud>(
         }
     }
     Ok(found)
+}
+
+/// The records of all stacks that can be read.
+///
+/// # Errors
+/// [`CallError`], where it cannot be found out which there are.
+pub async fn stack_records<C: Cloud>(cloud: &C) -> Result<Vec<StackRecord>, CallError> {
+    let stacks = cloud.stacks().await?;
+    let records: Vec<_> = stream::iter(&stacks)
+        .map(|stack| async move {
+            cloud.load_stack(stack).await.unwrap_or_else(|error| {
+                tracing::warn!(stack, %error, "it cannot be read how the stack's last change went");
+                None
+            })
+        })
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    let records = records.into_iter().flatten();
+    Ok(records.map(|(record, _)| record).collect())
 }
 
 /// What ECS runs of a service, if it has such a service.
