@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use longshore_local::control::SlackMessage;
 use longshore_local::environment::Environment;
 use longshore_local::homebrew::Formula;
@@ -259,17 +259,43 @@ impl Day {
             numbers.iter().copied().eq(1..=expected),
             "{history} should hold 1 to {expected}, and holds {numbers:?}"
         );
-        let key = format!("{prefix}current.json");
-        let record = client
-            .get_object(bucket, &key)?
+        match self.left_in_record(stack, service)? {
+            Some(left) => bail!("{left}"),
+            None => Ok(()),
+        }
+    }
+
+    /// What the record of a service still holds that is to be published, kept or deployed.
+    fn left_in_record(&self, stack: &str, service: &str) -> Result<Option<String>> {
+        let key = format!("deployments/{stack}/{service}/current.json");
+        let record = self
+            .environment
+            .client()
+            .get_object(&self.environment.applied.state_bucket_name, &key)?
             .with_context(|| format!("{key} is not there"))?;
         let record: Value = serde_json::from_str(&record).with_context(|| format!("read {key}"))?;
-        for left in ["outbox", "finished", "waiting"] {
-            let left = &record[left];
+        let mut parts = ["outbox", "finished", "waiting"]
+            .map(|part| &record[part])
+            .into_iter();
+        let left = parts.find(|left| {
             let is_empty = left.is_null() || left.as_array().is_some_and(Vec::is_empty);
-            ensure!(is_empty, "{key} still holds {left}");
+            !is_empty
+        });
+        Ok(left.map(|left| format!("{key} still holds {left}")))
+    }
+
+    /// Looks whether every record of a service holds nothing more that is to be published, kept or deployed.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn nothing_is_left(&self) -> Result<Seen<()>> {
+        for (_, scene) in &self.services {
+            let service = &scene.service;
+            if let Some(left) = self.left_in_record(&service.stack, &service.name)? {
+                return Ok(Seen::NotYet(left));
+            }
         }
-        Ok(())
+        Ok(Seen::Yes(()))
     }
 
     /// Builds, changes and destroys `count` stacks at once.

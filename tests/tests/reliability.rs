@@ -14,7 +14,9 @@ use longshore_local::environment::{DIRECTORY_VARIABLE, Environment};
 use longshore_local::process::memory;
 use longshore_local::scene::{log_lines_since, resend_dead_letters, serves};
 use longshore_local::wait::{Seen, stays_so, wait_until};
-use longshore_tests::{Day, FUNCTIONS, Fleet, QUIET, ask, side_by_side, wait_until_drained};
+use longshore_tests::{
+    Day, FUNCTIONS, Fleet, PATIENCE, QUIET, ask, side_by_side, wait_until_drained,
+};
 use serde_json::json;
 use ureq::http::Method;
 
@@ -198,6 +200,9 @@ fn pass(day: &Day, number: usize, row: &Row, again: usize) -> Result<usize> {
     })?;
     passed?;
     wait_until_drained(day.environment(), &FUNCTIONS)?;
+    if row.by_hand != ByHand::Nothing {
+        publish_what_is_left(day)?;
+    }
     control.pause_before_retries(PAUSE)?;
     day.check_no_dead_letters()?;
     let again = day.check(number)? - again;
@@ -211,6 +216,20 @@ fn pass(day: &Day, number: usize, row: &Row, again: usize) -> Result<usize> {
         "seconds": began.elapsed().as_secs(),
     }))?;
     Ok(again)
+}
+
+/// Asks for the reconcile until nothing is left to be published. What an attempt could not publish is its own for as
+/// long as a lease lasts, since it may have published it.
+fn publish_what_is_left(day: &Day) -> Result<()> {
+    wait_until("all events to be published", PATIENCE, || {
+        let seen = day.nothing_is_left()?;
+        if let Seen::NotYet(_) = seen {
+            look_at_all(day.environment());
+            pass_time("the next round", ROUND, &AtomicBool::new(false))?;
+        }
+        Ok(seen)
+    })?;
+    wait_until_drained(day.environment(), &FUNCTIONS)
 }
 
 /// Ends the fault when it is time, and does meanwhile what is to be done by hand. Answers how many calls went wrong, and
@@ -363,6 +382,9 @@ fn upgraded_in_the_middle_of_rollouts_and_back_nothing_is_lost() -> Result<()> {
         })
         .with_context(|| *what)?;
         wait_until_drained(&environment, &FUNCTIONS)?;
+        if !updates.is_empty() {
+            publish_what_is_left(&day).with_context(|| *what)?;
+        }
         day.check_no_dead_letters().with_context(|| *what)?;
         day.check(number + 1).with_context(|| *what)?;
     }
