@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-/// The program of all functions.
+/// The program of all functions and of the bottles' task.
 pub const BOOTSTRAP: &str = "bootstrap";
 
-/// The program of the task that transfers bottles.
+/// What the program is called in the image of the task that transfers bottles.
 pub const BOTTLE_SYNC: &str = "bottle-sync";
 
 /// The command line's program.

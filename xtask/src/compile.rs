@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use longshore_local::process::{capture, run_logged_and_watched};
 use longshore_local::python::Python;
-use longshore_local::workspace::{BOOTSTRAP, BOTTLE_SYNC, COMMAND_LINE, Workspace};
+use longshore_local::workspace::{BOOTSTRAP, COMMAND_LINE, Workspace};
 
 use crate::shell::quoted;
 use crate::terminal::Terminal;
@@ -23,57 +23,53 @@ use crate::terminal::Terminal;
 /// The profile of `Cargo.toml` for what runs on AWS.
 const PROFILE: &str = "production";
 
-/// Programs that were compiled. They stay as they are for as long as this lives: two commands at the same time would
-/// write the same files.
-pub struct Programs {
-    /// The program of all functions.
-    pub bootstrap: PathBuf,
-    /// The program of the task that transfers bottles.
-    pub bottle_sync: PathBuf,
+/// The program of all functions and of the bottles' task, compiled. It stays as it is for as long as this lives: two
+/// commands at the same time would write the same file.
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
     _guard: File,
 }
 
-/// Compiles the programs for this machine, as the tests are compiled.
-pub fn for_this_machine(workspace: &Workspace, terminal: &mut Terminal) -> Result<Programs> {
+/// Compiles the program for this machine, as the tests are compiled.
+pub fn for_this_machine(workspace: &Workspace, terminal: &mut Terminal) -> Result<Program> {
     let guard = lock(workspace, "programs")?;
     let mut command = cargo(workspace, "build");
     // Of the whole workspace, as the tests: a part of it would be built with other features, all over again.
-    command.args(["--workspace", "--bin", BOOTSTRAP, "--bin", BOTTLE_SYNC]);
+    command.args(["--workspace", "--bin", BOOTSTRAP]);
     watch(
         &mut command,
         &workspace.path("target/programs.log"),
         terminal,
     )
-    .context("build the programs for this machine")?;
-    Ok(Programs {
-        bootstrap: workspace.program(BOOTSTRAP),
-        bottle_sync: workspace.program(BOTTLE_SYNC),
+    .context("build the program for this machine")?;
+    Ok(Program {
+        path: workspace.program(BOOTSTRAP),
         _guard: guard,
     })
 }
 
-/// Compiles the programs for one architecture of AWS (`x86_64` or `arm64`); they run on any Linux.
+/// Compiles the program for one architecture of AWS (`x86_64` or `arm64`); it runs on any Linux.
 pub fn for_aws(
     workspace: &Workspace,
     python: &Python,
     architecture: &str,
     terminal: &mut Terminal,
-) -> Result<Programs> {
-    let names = [BOOTSTRAP, BOTTLE_SYNC];
-    compile_for_aws(workspace, python, architecture, &names, terminal)
+) -> Result<Program> {
+    compile_for_aws(workspace, python, architecture, &[BOOTSTRAP], terminal)
 }
 
-/// The same with the command line, which is compiled of the same crates. Answers where that is, too.
+/// The same with the command line, which is compiled of the same crates, in the second place.
 pub fn for_release(
     workspace: &Workspace,
     python: &Python,
     architecture: &str,
     terminal: &mut Terminal,
-) -> Result<(Programs, PathBuf)> {
-    let names = [BOOTSTRAP, BOTTLE_SYNC, COMMAND_LINE];
-    let programs = compile_for_aws(workspace, python, architecture, &names, terminal)?;
+) -> Result<(Program, PathBuf)> {
+    let names = [BOOTSTRAP, COMMAND_LINE];
+    let program = compile_for_aws(workspace, python, architecture, &names, terminal)?;
     Ok((
-        programs,
+        program,
         program_for_aws(workspace, architecture, COMMAND_LINE),
     ))
 }
@@ -90,16 +86,11 @@ fn compile_for_aws(
     architecture: &str,
     names: &[&str],
     terminal: &mut Terminal,
-) -> Result<Programs> {
+) -> Result<Program> {
     let target = target(architecture);
     require_standard_library(workspace, target, terminal)?;
     let guard = lock(workspace, "packages")?;
     let program = |name| program_for_aws(workspace, architecture, name);
-    let programs = Programs {
-        bootstrap: program(BOOTSTRAP),
-        bottle_sync: program(BOTTLE_SYNC),
-        _guard: guard,
-    };
     // What runs cannot be written, but removed: a task of a local cloud may run it.
     for name in names {
         remove_if_there(&program(name))?;
@@ -112,7 +103,10 @@ fn compile_for_aws(
         terminal,
     )
     .with_context(|| format!("build {} for {target}", names.join(", ")))?;
-    Ok(programs)
+    Ok(Program {
+        path: program(BOOTSTRAP),
+        _guard: guard,
+    })
 }
 
 /// Static programs, so that one build serves Lambda and a container image with nothing else in it.

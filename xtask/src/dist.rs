@@ -77,7 +77,7 @@ fn files_for(
     architecture: &'static str,
     terminal: &mut Terminal,
 ) -> Result<Vec<File>> {
-    let (programs, program) = compile::for_release(workspace, python, architecture, terminal)?;
+    let (on_aws, program) = compile::for_release(workspace, python, architecture, terminal)?;
     terminal.progress(&format!("packing the release for {architecture}"));
     let read = |path: &std::path::Path| {
         std::fs::read(path).with_context(|| format!("read {}", path.display()))
@@ -93,8 +93,8 @@ fn files_for(
         );
     }
     let target = compile::target(architecture);
-    let bill = sbom::of_programs(workspace, target, &sbom::COMMAND_LINE)?;
-    package::packed(workspace, architecture, programs)?;
+    let bill = sbom::of_program(workspace, target, sbom::COMMAND_LINE)?;
+    package::packed(workspace, architecture, on_aws)?;
     let packages = workspace.packages().join(architecture);
     let license = read(&workspace.path("LICENSE"))?;
     Ok(vec![

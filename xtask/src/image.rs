@@ -72,7 +72,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     for architecture in arguments.architecture.names() {
         let program = match arguments.program {
             Program::BottleSync => {
-                compile::for_aws(workspace, &python, architecture, &mut terminal)?.bottle_sync
+                compile::for_aws(workspace, &python, architecture, &mut terminal)?.path
             }
             Program::Longshore => {
                 compile::for_release(workspace, &python, architecture, &mut terminal)?.1

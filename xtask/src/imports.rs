@@ -192,10 +192,14 @@ const RULES: [Rule; 25] = [
         &BELOW_FUNCTIONS,
         &["lambda_runtime", "tokio"],
     ),
-    // The program of all functions; Lambda names one of them.
+    // The program of all functions and of the task; Lambda names one of the functions.
     rule(
         "longshore-bootstrap",
         &[
+            // Its tests read what the task says.
+            "longshore-bottles",
+            "longshore-events",
+            "longshore-bottle-sync",
             "longshore-deploy",
             "longshore-notify",
             "longshore-provision",

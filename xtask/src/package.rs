@@ -91,7 +91,6 @@ pub struct Built {
     pub package: Package,
     /// Where everything is.
     pub programs: environment::Programs,
-    bootstrap: PathBuf,
 }
 
 /// Compiles the programs for one architecture (`x86_64` or `arm64`) of AWS and packs the functions'.
@@ -101,21 +100,21 @@ pub fn for_aws(
     architecture: &'static str,
     terminal: &mut Terminal,
 ) -> Result<Built> {
-    let programs = compile::for_aws(workspace, python, architecture, terminal)?;
-    packed(workspace, architecture, programs)
+    let program = compile::for_aws(workspace, python, architecture, terminal)?;
+    packed(workspace, architecture, program)
 }
 
-/// Packs the functions' program that was compiled for an architecture.
+/// Packs the program that was compiled for an architecture.
 pub fn packed(
     workspace: &Workspace,
     architecture: &'static str,
-    programs: compile::Programs,
+    program: compile::Program,
 ) -> Result<Built> {
-    let archive = pack(&programs.bootstrap, Compression::Smallest)?;
+    let archive = pack(&program.path, Compression::Smallest)?;
     let packages = workspace.packages();
     let folder = packages.join(architecture);
     files::write(&folder.join(PACKAGE), &archive)?;
-    let bill = sbom::of_programs(workspace, compile::target(architecture), &sbom::ON_AWS)?;
+    let bill = sbom::of_program(workspace, compile::target(architecture), sbom::ON_AWS)?;
     files::write(&folder.join(sbom::FILE), &bill)?;
     Ok(Built {
         package: Package {
@@ -126,57 +125,49 @@ pub fn packed(
         programs: environment::Programs {
             architecture,
             packages,
-            bottle_sync: programs.bottle_sync,
+            bottle_sync: program.path,
         },
-        bootstrap: programs.bootstrap,
     })
 }
 
 impl Built {
-    /// Looks at what was made from outside: what holds, and whether it does. The programs must be for this machine.
+    /// Looks at what was made from outside: what holds, and whether it does. It must be for this machine.
     ///
     /// # Errors
-    /// When the programs cannot be read.
+    /// When the program cannot be read.
     pub fn checks(&self, workspace: &Workspace) -> Result<Vec<(String, Result<()>)>> {
         let mut checks = Vec::new();
-        for program in [&self.bootstrap, &self.programs.bottle_sync] {
-            let content =
-                std::fs::read(program).with_context(|| format!("read {}", program.display()))?;
-            for (folder, _) in compile::fixed_names(workspace)? {
-                let folder = folder.to_string_lossy().into_owned();
-                let holds = content
-                    .windows(folder.len())
-                    .any(|window| window == folder.as_bytes());
-                let outcome = if holds {
-                    Err(anyhow!("{} names {folder}", program.display()))
-                } else {
-                    Ok(())
-                };
-                checks.push((format!("{} names no {folder}", name(program)), outcome));
-            }
+        let program = &self.programs.bottle_sync;
+        let content =
+            std::fs::read(program).with_context(|| format!("read {}", program.display()))?;
+        for (folder, _) in compile::fixed_names(workspace)? {
+            let folder = folder.to_string_lossy().into_owned();
+            let holds = content
+                .windows(folder.len())
+                .any(|window| window == folder.as_bytes());
+            let outcome = if holds {
+                Err(anyhow!("{} names {folder}", program.display()))
+            } else {
+                Ok(())
+            };
+            checks.push((format!("it names no {folder}"), outcome));
         }
         for function in FUNCTIONS {
-            let mut command = Command::new(&self.bootstrap);
+            let mut command = Command::new(program);
             command.env_clear().env("_HANDLER", function);
             checks.push((
-                format!("bootstrap is {function}, and says what it lacks"),
+                format!("it is {function}, and says what it lacks"),
                 fails_with(&mut command, "STATE_BUCKET_NAME"),
             ));
         }
-        let mut command = Command::new(&self.programs.bottle_sync);
+        let mut command = Command::new(program);
         command.env_clear().arg("--version");
         checks.push((
-            "bottle-sync starts".to_owned(),
+            "it is the bottles' task, and starts".to_owned(),
             capture(&mut command).map(drop),
         ));
         Ok(checks)
     }
-}
-
-/// The name of a program in a folder of its own.
-fn name(program: &Path) -> String {
-    let folder = program.parent().and_then(Path::file_name);
-    folder.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn fails_with(command: &mut Command, words: &str) -> Result<()> {
@@ -190,27 +181,27 @@ fn fails_with(command: &mut Command, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the programs for this machine and packs the functions' for the local cloud, unless that is done already.
+/// Compiles the program for this machine and packs it for the local cloud, unless that is done already.
 pub fn for_this_machine(
     workspace: &Workspace,
     architecture: &'static str,
     terminal: &mut Terminal,
 ) -> Result<environment::Programs> {
-    let programs = compile::for_this_machine(workspace, terminal)?;
+    let program = compile::for_this_machine(workspace, terminal)?;
     let packages = workspace.local_packages();
     let path = packages.join(architecture).join(PACKAGE);
     let packed = std::fs::metadata(&path).and_then(|package| package.modified());
-    let built = std::fs::metadata(&programs.bootstrap)
+    let built = std::fs::metadata(&program.path)
         .and_then(|program| program.modified())
-        .with_context(|| format!("read {}", programs.bootstrap.display()))?;
+        .with_context(|| format!("read {}", program.path.display()))?;
     if !packed.is_ok_and(|packed| packed > built) {
-        let stripped = stripped(workspace, &programs.bootstrap);
+        let stripped = stripped(workspace, &program.path);
         files::write(&path, &pack(&stripped, Compression::Fastest)?)?;
     }
     Ok(environment::Programs {
         architecture,
         packages,
-        bottle_sync: programs.bottle_sync,
+        bottle_sync: program.path.clone(),
     })
 }
 

@@ -21,11 +21,11 @@ use crate::compile::cargo;
 /// Its name, beside the package.
 pub const FILE: &str = "longshore.cdx.json";
 
-/// The crates of the programs that run on AWS: of the functions, and of the bottles' task.
-pub const ON_AWS: [&str; 2] = ["longshore-bootstrap", "longshore-bottle-sync"];
+/// The crate of the program that runs on AWS.
+pub const ON_AWS: &str = "longshore-bootstrap";
 
 /// The crate of the command line.
-pub const COMMAND_LINE: [&str; 1] = ["longshore-cli"];
+pub const COMMAND_LINE: &str = "longshore-cli";
 
 /// What `cargo metadata` says, as far as it matters here.
 #[derive(Deserialize)]
@@ -65,11 +65,11 @@ struct Kind {
     kind: Option<String>,
 }
 
-/// The bill of programs, by the names of their crates, for a target of rustc.
+/// The bill of a program, by the name of its crate, for a target of rustc.
 ///
 /// # Errors
 /// When cargo fails, or something that it says has no place in CycloneDX.
-pub fn of_programs(workspace: &Workspace, target: &str, programs: &[&str]) -> Result<Vec<u8>> {
+pub fn of_program(workspace: &Workspace, target: &str, program: &str) -> Result<Vec<u8>> {
     let metadata = capture(cargo(workspace, "metadata").args([
         "--locked",
         "--format-version",
@@ -78,14 +78,14 @@ pub fn of_programs(workspace: &Workspace, target: &str, programs: &[&str]) -> Re
         target,
     ]))?;
     let lock = std::fs::read_to_string(workspace.path("Cargo.lock")).context("read Cargo.lock")?;
-    written(&metadata, &lock, programs)
+    written(&metadata, &lock, program)
 }
 
-fn written(metadata: &str, lock: &str, programs: &[&str]) -> Result<Vec<u8>> {
+fn written(metadata: &str, lock: &str, program: &str) -> Result<Vec<u8>> {
     let crates: Crates =
         serde_json::from_str(metadata).context("read the answer of cargo metadata")?;
     let checksums = checksums(lock);
-    let uses = uses(&crates, programs)?;
+    let uses = uses(&crates, program)?;
     let packages: BTreeMap<&str, &Package> = crates
         .packages
         .iter()
@@ -140,7 +140,7 @@ fn written(metadata: &str, lock: &str, programs: &[&str]) -> Result<Vec<u8>> {
 }
 
 /// Which crates each crate of the programs uses, by their ids.
-fn uses<'a>(crates: &'a Crates, programs: &[&str]) -> Result<BTreeMap<&'a str, BTreeSet<&'a str>>> {
+fn uses<'a>(crates: &'a Crates, program: &str) -> Result<BTreeMap<&'a str, BTreeSet<&'a str>>> {
     let used_by: BTreeMap<&str, BTreeSet<&str>> = crates
         .resolve
         .nodes
@@ -151,17 +151,12 @@ fn uses<'a>(crates: &'a Crates, programs: &[&str]) -> Result<BTreeMap<&'a str, B
             (node.id.as_str(), parts.map(|edge| &*edge.pkg).collect())
         })
         .collect();
-    let mut open: Vec<&str> = crates
+    let first = crates
         .packages
         .iter()
-        .filter(|package| programs.contains(&&*package.name))
-        .map(|package| &*package.id)
-        .collect();
-    ensure!(
-        open.len() == programs.len(),
-        "cargo metadata does not describe {}",
-        programs.join(" and ")
-    );
+        .find(|package| package.name == program);
+    let first = first.with_context(|| format!("cargo metadata does not describe {program}"))?;
+    let mut open: Vec<&str> = vec![&first.id];
     let mut uses = BTreeMap::new();
     while let Some(id) = open.pop() {
         let used = used_by.get(id).cloned().unwrap_or_default();
@@ -254,6 +249,7 @@ mod tests {
             node(
                 "longshore-bootstrap",
                 &[
+                    ("longshore-bottle-sync", None),
                     ("serde", None),
                     ("insta", Some("dev")),
                     ("cc", Some("build")),
@@ -268,7 +264,7 @@ mod tests {
             nodes.reverse();
         }
         let metadata = json!({"packages": packages, "resolve": {"nodes": nodes}});
-        written(&metadata.to_string(), LOCK, &ON_AWS).unwrap()
+        written(&metadata.to_string(), LOCK, ON_AWS).unwrap()
     }
 
     #[test]
@@ -296,7 +292,7 @@ mod tests {
         assert_eq!(
             bill["dependencies"],
             json!([
-                {"ref": functions, "dependsOn": [serde]},
+                {"ref": functions, "dependsOn": [task, serde]},
                 {"ref": task, "dependsOn": [serde]},
                 {"ref": serde},
             ])

@@ -70,7 +70,7 @@ impl Clients {
         let packaging = Python::ensure(workspace, |text| terminal.progress(text))?;
         // The very program that the task's image holds.
         let bottle_sync =
-            compile::for_aws(workspace, &packaging, host_architecture()?, terminal)?.bottle_sync;
+            compile::for_aws(workspace, &packaging, host_architecture()?, terminal)?.path;
         let python = Python::ensure_from(workspace, REQUIREMENTS, FOLDER, |text| {
             terminal.progress(text);
         })?;

@@ -29,7 +29,7 @@ impl Start {
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-sync"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
         command
             .env_clear()
             .env("AWS_ENDPOINT_URL", format!("http://{}", world.aws))
@@ -93,7 +93,7 @@ impl Task {
 
     /// What `bottle-sync health` answers.
     pub fn health(&self) -> Option<(bool, Value)> {
-        let output = Command::new(env!("CARGO_BIN_EXE_bottle-sync"))
+        let output = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
             .arg("health")
             .env_clear()
             .env("PORT", self.port.to_string())

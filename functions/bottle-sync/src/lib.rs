@@ -1,4 +1,4 @@
-//! The task that transfers bottles: wiring, nothing else.
+//! The task that transfers bottles: wiring, nothing else. `functions/bootstrap` links it.
 
 mod arguments;
 mod health;
@@ -24,17 +24,21 @@ use crate::arguments::{Command, Location, USAGE};
 use crate::outcome::Outcome;
 use crate::task::Task;
 
-fn main() -> Result<ExitCode> {
-    match arguments::read(std::env::args().skip(1))? {
+/// Does what the arguments behind the program's name say, and answers the exit status.
+///
+/// # Errors
+/// Arguments or an environment that mean nothing.
+pub fn run(arguments: impl IntoIterator<Item = String>) -> Result<ExitCode> {
+    match arguments::read(arguments)? {
         Command::Help => say(USAGE),
         Command::Version => say(concat!("bottle-sync ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::AskHealth => ask_health(),
-        Command::Serve => run(|task| async move { Ok(pending::serve(&task).await) }),
-        Command::Transfer(location) => run(|task| async move { work(&task, &location).await }),
+        Command::Serve => start(|task| async move { Ok(pending::serve(&task).await) }),
+        Command::Transfer(location) => start(|task| async move { work(&task, &location).await }),
     }
 }
 
-fn run<F>(work: impl FnOnce(Task) -> F) -> Result<ExitCode>
+fn start<F>(work: impl FnOnce(Task) -> F) -> Result<ExitCode>
 where
     F: Future<Output = Result<Outcome>>,
 {

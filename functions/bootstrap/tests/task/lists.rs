@@ -101,7 +101,7 @@ fn a_line_that_cannot_be_read_is_named_by_its_number_and_nothing_is_brought() {
 #[test]
 fn a_wrong_environment_and_wrong_arguments_are_reported_before_anything_is_done() {
     let program = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-sync"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
         command.env_clear();
         command
     };
