@@ -150,6 +150,18 @@ file_systems:
         }
     }
 
+    /// Asks for a sync as its schedule does, which waits for no answer: where an attempt fails, Lambda begins another.
+    ///
+    /// # Errors
+    /// When the event is refused.
+    pub fn run_later(&self, environment: &Environment) -> Result<()> {
+        let payload = json!({"action": "run", "stack": self.stack});
+        environment
+            .client()
+            .invoke_later(environment.applied.function_name("sync")?, &payload)
+            .with_context(|| format!("give {payload} to sync"))
+    }
+
     /// What `sync` answers to a payload with this action and these members beside the stack's name: its answer, or the
     /// error that it failed with.
     fn ask(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use longshore_local::control::SlackMessage;
@@ -83,6 +83,8 @@ impl Way {
     }
 }
 
+/// When the schedule of the mirror comes again: later than the last attempt at what it gave before, where functions die.
+const UNTIL_ASKED_AGAIN: Duration = Duration::from_secs(200);
 /// How long the failing service waits before it starts a task again.
 const RESTART: Duration = Duration::from_secs(2);
 
@@ -373,18 +375,13 @@ services:
     fn sync(&self, day: usize) -> Result<()> {
         let mut scene = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         scene.publish(&formulae(day))?;
-        // Where functions die, each attempt may, and the next one waits until the lease of the dead one is over.
-        wait_until("the mirror to be synced", PATIENCE * 2, || {
-            Ok(match scene.mirror.run(&scene.environment, &json!({})) {
-                // It is unchanged where an earlier answer was lost.
-                Ok((outcome, _)) if outcome == "completed" || outcome == "unchanged" => {
-                    Seen::Yes(())
-                }
-                Ok((_, answer)) => Seen::NotYet(answer.to_string()),
-                Err(error) => Seen::NotYet(format!("{error:#}")),
-            })
-        })?;
-        wait_until("the sync to be reported", PATIENCE, || {
+        // Lambda tries what failed twice more. Only where all of that came to nothing, the schedule would have to ask again.
+        let mut asked: Option<Instant> = None;
+        wait_until("the sync to be reported", PATIENCE * 2, || {
+            if asked.is_none_or(|asked| asked.elapsed() > UNTIL_ASKED_AGAIN) {
+                scene.mirror.run_later(&scene.environment)?;
+                asked = Some(Instant::now());
+            }
             let reported = scene.count_published(&["sync completed"])?;
             Ok(if reported > day {
                 Seen::Yes(())

@@ -34,7 +34,7 @@ pub struct Program {
 /// Compiles the program for this machine, as the tests are compiled.
 pub fn for_this_machine(workspace: &Workspace, terminal: &mut Terminal) -> Result<Program> {
     let guard = lock(workspace, "programs")?;
-    let mut command = cargo(workspace, "build");
+    let mut command = linting(workspace, "build");
     // Of the whole workspace, as the tests: a part of it would be built with other features, all over again.
     command.args(["--workspace", "--bin", BOOTSTRAP]);
     watch(
@@ -128,6 +128,14 @@ pub fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
         .current_dir(workspace.root());
     of_the_pinned_toolchain(&mut command);
     with_progress(&mut command);
+    command
+}
+
+/// The same for what is compiled to be tested: clippy compiles the crates of this workspace and lints them on the way, as
+/// `cargo clippy` has it check them. Checked apart, they and all that they are made of would be read twice.
+pub fn linting(workspace: &Workspace, subcommand: &str) -> Command {
+    let mut command = cargo(workspace, subcommand);
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
     command
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check and every test, with one table at the end.
 //!
-//! Parts run side by side, as many as the machine has processors, in an order that keeps them busy: while one waits for
+//! Parts run side by side, one more than the machine has processors, in an order that keeps them busy: while one waits for
 //! a rollout, another compiles. What a part prints is kept together and shown when it ends.
 
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use longshore_local::python::Python;
 use longshore_local::terraform::Configuration;
 use longshore_local::workspace::{PACKAGE, Workspace};
 
-use crate::compile::{Crates, cargo};
+use crate::compile::{Crates, cargo, linting};
 use crate::durations::Durations;
 use crate::local::{reserve, start_afresh};
 use crate::package::Built;
@@ -65,14 +65,14 @@ enum Part {
     Format,
     /// Who imports whom, and with which features.
     Imports,
-    /// Clippy; every warning is an error.
+    /// Everything is compiled, by clippy; every warning is an error.
     Lint,
     /// The functions and the task are built as they run on AWS, and packed.
     Package,
-    /// Unit, snapshot and property tests.
-    Unit,
     /// The whole system on the local cloud.
     EndToEnd,
+    /// Unit, snapshot and property tests.
+    Unit,
     /// Stacks on the local cloud, looked at with boto3.
     Stacks,
     /// cfn-lint and checkov on the templates of the stack files.
@@ -94,7 +94,7 @@ impl Part {
         match self {
             Self::Format => "format",
             Self::Imports => "import directions",
-            Self::Lint => "lint",
+            Self::Lint => "compile and lint",
             Self::Unit => "unit, snapshot and property tests",
             Self::Terraform => "terraform",
             Self::Templates => "templates",
@@ -108,11 +108,12 @@ impl Part {
         }
     }
 
-    /// What must have ended before, where it is a part of the run: cargo lets only one command compile at a time.
+    /// What must have ended before, where it is a part of the run: cargo lets only one command compile at a time, and the
+    /// first compiles for all.
     fn after(self) -> &'static [Self] {
         match self {
             Self::Unit => &[Self::Lint],
-            Self::EndToEnd | Self::Faults => &[Self::Lint, Self::Unit],
+            Self::EndToEnd | Self::Faults => &[Self::Lint],
             Self::Stacks => &[Self::Package],
             Self::Judges => &[Self::Unit, Self::EndToEnd, Self::Stacks, Self::Terraform],
             _ => &[],
@@ -237,7 +238,8 @@ fn side_by_side(
     terminal: &mut Terminal,
     parts: &[Part],
 ) -> Vec<Outcome> {
-    let places = processors();
+    // One more than there are processors: a part that waits for a rollout leaves its own idle.
+    let places = processors() + 1;
     let (sender, news) = mpsc::channel();
     let mut waiting = parts.to_vec();
     let mut running: Vec<Running> = Vec::new();
@@ -463,13 +465,25 @@ impl<'run> Suite<'run> {
     }
 
     fn lint(&mut self) -> Result<Count> {
-        let mut command = cargo(self.workspace, "clippy");
-        command.args(["--workspace", "--all-targets", "--", "--deny", "warnings"]);
-        self.check("cargo clippy", &mut command)
+        let mut command = linting(self.workspace, "test");
+        command.args(["--workspace", "--all-targets", "--no-run"]);
+        let mut warnings = Vec::new();
+        let ok = self.show(&mut command, |line| {
+            // cargo says them again where it need not compile again.
+            if line.starts_with("warning") {
+                warnings.push(line.to_owned());
+            }
+        })?;
+        Ok(self
+            .violations(
+                &warnings,
+                "everything compiles, and clippy has nothing to say",
+            )
+            .with_status(ok))
     }
 
     fn unit(&mut self) -> Result<Count> {
-        let mut command = cargo(self.workspace, "test");
+        let mut command = linting(self.workspace, "test");
         command.args(["--workspace", "--no-fail-fast"]);
         self.cargo_test(&mut command)
     }
@@ -668,7 +682,7 @@ impl<'run> Suite<'run> {
     fn judges(&mut self) -> Result<Count> {
         let mut count = Count::default();
         if !judges::wire_recording(self.workspace).is_file() {
-            let mut command = cargo(self.workspace, "test");
+            let mut command = linting(self.workspace, "test");
             command.args(["--workspace", "--test", "wire"]);
             count.add(self.cargo_test(&mut command)?);
         }
@@ -888,7 +902,7 @@ fn exit_code(count: Count) -> ExitCode {
 /// The tests of these programs that need the cloud of a directory.
 fn ignored_tests(workspace: &Workspace, programs: &[String], directory: &Path) -> Command {
     // Of the whole workspace, as the other tests: a part of it would be built with other features, all over again.
-    let mut command = cargo(workspace, "test");
+    let mut command = linting(workspace, "test");
     command.args(["--workspace", "--no-fail-fast"]);
     for program in programs {
         command.args(["--test", program]);
