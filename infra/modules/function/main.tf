@@ -7,6 +7,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # Provider 6 says `region`, and warns of `name` and `id`; provider 5 has only those.
+  # `lookup` in the whole object works with both, and neither warns.
+  region = try(lookup(data.aws_region.current, "region"), lookup(data.aws_region.current, "name"))
+
   dead_letter_queue_name = "${var.name}-dead-letters"
 
   # Known before the queue is there: the provider waits half a minute for a queue,
@@ -15,7 +19,7 @@ locals {
     "arn",
     data.aws_partition.current.partition,
     "sqs",
-    data.aws_region.current.name,
+    local.region,
     data.aws_caller_identity.current.account_id,
     local.dead_letter_queue_name,
   ])

@@ -11,7 +11,9 @@ locals {
 
   partition  = data.aws_partition.current.partition
   account_id = data.aws_caller_identity.current.account_id
-  region     = data.aws_region.current.name
+  # Provider 6 says `region`, and warns of `name` and `id`; provider 5 has only those.
+  # `lookup` in the whole object works with both, and neither warns.
+  region = try(lookup(data.aws_region.current, "region"), lookup(data.aws_region.current, "name"))
 
   ecs_arn = "arn:${local.partition}:ecs:${local.region}:${local.account_id}"
 

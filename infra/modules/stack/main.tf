@@ -6,6 +6,10 @@ data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # Provider 6 says `region`, and warns of `name` and `id`; provider 5 has only those.
+  # `lookup` in the whole object works with both, and neither warns.
+  region = try(lookup(data.aws_region.current, "region"), lookup(data.aws_region.current, "name"))
+
   # CloudFormation's name of the stack, by Longshore's rule. Not from provision's
   # answer: a name that is not known when planning would mean another stack.
   stack_name = join("-", compact([try(var.stack.name, ""), var.environment]))

@@ -19,8 +19,8 @@ variable "aws_region" {
   nullable    = false
 
   validation {
-    condition     = var.aws_region == data.aws_region.current.name
-    error_message = "aws_region (${var.aws_region}) is not the provider's region (${data.aws_region.current.name}), where the stack would be made: give that one, or another provider."
+    condition     = var.aws_region == local.region
+    error_message = "aws_region (${var.aws_region}) is not the provider's region (${local.region}), where the stack would be made: give that one, or another provider."
   }
 }
 
