@@ -257,7 +257,7 @@ run "a_value_in_the_stack_itself_is_refused" {
   expect_failures = [data.aws_lambda_invocation.render]
 }
 
-run "warnings_are_shown" {
+run "warnings_are_an_output_and_fail_no_plan_and_no_test" {
   command = plan
 
   override_data {
@@ -286,7 +286,10 @@ run "warnings_are_shown" {
     }
   }
 
-  expect_failures = [check.stack_file]
+  assert {
+    condition     = output.warnings == [{ message = "the tag latest says nothing", path = "services.api.image", severity = "warning" }]
+    error_message = "The warning is lost."
+  }
 }
 
 run "services_come_back_by_name" {
