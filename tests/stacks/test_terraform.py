@@ -1,4 +1,5 @@
-"""infra/modules/replaces: the blocks of the three modules that are replaced, applied with Terraform."""
+"""infra/modules/replaces: the blocks of the three modules that are replaced, applied with Terraform; and a service that
+Terraform makes before its image."""
 
 import json
 
