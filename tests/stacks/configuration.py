@@ -56,6 +56,8 @@ def _what_the_module_needs(stack):
                 "cloudformation:DescribeStacks",
                 "cloudformation:DescribeStackEvents",
                 "cloudformation:GetTemplate",
+                "cloudformation:TagResource",
+                "cloudformation:UntagResource",
             ],
             f"arn:aws:cloudformation:{prefix}:stack/{stack}/*",
         ),

@@ -1,4 +1,5 @@
-"""infra/modules/replaces: the blocks of the three modules that are replaced, applied with Terraform."""
+"""infra/modules/replaces: the blocks of the three modules that are replaced, applied with Terraform; and a service that
+Terraform makes before its image."""
 
 import json
 
@@ -120,6 +121,54 @@ class ClasslaByTerraformTest(TerraformCase):
         self.terraform.destroy()
         self.wait_for_the_end()
         self.stack.wait_for_route(self.repository, subscribers=0)
+
+
+class GreenfieldByTerraformTest(TerraformCase):
+    """A repository, a secret and a service by one apply, before there is an image."""
+
+    def setUp(self):
+        self.repository = "greenfield/api"
+        self.service = "greenfield-api"
+        self.stack = Stack("greenfield")
+        network = account.network()
+        repositories = f"arn:aws:ecr:{CLOUD.region}:{CLOUD.account}:repository/{self.repository}"
+        self.terraform = Configuration(
+            "greenfield",
+            self.stack.name,
+            {"vpc_id": network.vpc, "private_subnet_ids": network.private},
+            rest=[{"Effect": "Allow", "Action": "ecr:*", "Resource": repositories}],
+        )
+
+    def test_a_service_waits_for_its_first_image_and_is_started_by_it(self):
+        with self.subTest("a plan, with nothing there yet, has no warning"):
+            self.assertNotIn("Warning", self.terraform.plan())
+
+        outputs = self.terraform.apply()
+        with self.subTest("the output says that the service waits, and for what"):
+            self.assertEqual(outputs["waits_for_images"], {"api": f"{self.repository}:v1.0.0"})
+            self.assert_warned(outputs, "services.api.image")
+            self.assertEqual(self.stack.service(self.service)["desiredCount"], 0)
+
+        self.wait_for_ready()
+        self.stack.wait_for_route(self.repository)
+        with self.subTest("a second plan is empty while it waits"):
+            self.assert_nothing_is_planned()
+
+        first = account.push(self.repository, "v1.0.0")
+        self.stack.wait_until_runs(self.service, first)
+        with self.subTest("the first image starts as many tasks as the stack says"):
+            self.assertEqual(self.stack.service(self.service)["desiredCount"], 2)
+
+        outputs = self.terraform.apply()
+        with self.subTest("the next apply says that nothing waits, and keeps what runs"):
+            self.assertEqual(outputs["waits_for_images"], {})
+            self.assert_warned(outputs)
+            self.stack.wait_until_runs(self.service, first)
+            self.assertEqual(self.stack.service(self.service)["desiredCount"], 2)
+            self.assert_nothing_is_planned()
+
+        self.terraform.destroy()
+        self.wait_for_the_end()
 
 
 class HomebrewBottlesSyncByTerraformTest(TerraformCase):

@@ -7,16 +7,30 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # Provider 6 says `region`, and warns of `name` and `id`; provider 5 has only those.
+  # `lookup` in the whole object works with both, and neither warns.
+  present = {
+    partition  = data.aws_partition.current.partition
+    account_id = data.aws_caller_identity.current.account_id
+    region     = try(lookup(data.aws_region.current, "region"), lookup(data.aws_region.current, "name"))
+  }
+
+  # Where a test mocks the provider, Terraform makes these up, and what is made of them
+  # would be no ARN, which the provider checks all the same.
+  partition  = startswith(local.present.partition, "aws") ? local.present.partition : "aws"
+  account_id = can(regex("^[0-9]{12}$", local.present.account_id)) ? local.present.account_id : "123456789012"
+  region     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", local.present.region)) ? local.present.region : "us-east-1"
+
   dead_letter_queue_name = "${var.name}-dead-letters"
 
   # Known before the queue is there: the provider waits half a minute for a queue,
   # and the role and the function need not.
   dead_letter_queue_arn = join(":", [
     "arn",
-    data.aws_partition.current.partition,
+    local.partition,
     "sqs",
-    data.aws_region.current.name,
-    data.aws_caller_identity.current.account_id,
+    local.region,
+    local.account_id,
     local.dead_letter_queue_name,
   ])
 

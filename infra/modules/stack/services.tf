@@ -3,7 +3,7 @@
 locals {
   # ECR's address of this account and region. Longshore knows a repository there by
   # its name alone, and deploys what is pushed to it.
-  own_registry = "${data.aws_caller_identity.current.account_id}.dkr.ecr.${data.aws_region.current.name}.amazonaws.com"
+  own_registry = "${data.aws_caller_identity.current.account_id}.dkr.ecr.${local.region}.amazonaws.com"
 
   images = {
     for service, image in var.images : service => {

@@ -71,6 +71,7 @@ impl ServiceDeployer for AwsCloud {
         &self,
         service: &ServiceName,
         task_definition: &str,
+        desired_count: Option<u32>,
     ) -> Result<String, CallError> {
         let operation = format!("update {}", in_words(service));
         let answer = self
@@ -79,6 +80,7 @@ impl ServiceDeployer for AwsCloud {
             .cluster(&service.cluster)
             .service(&service.ecs_service)
             .task_definition(task_definition)
+            .set_desired_count(desired_count.and_then(|count| i32::try_from(count).ok()))
             .customize()
             // A second request would undo what came between: a newer deployment, or ECS's rollback.
             .config_override(Builder::new().timeout_config(one_slow_attempt()))

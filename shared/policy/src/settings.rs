@@ -29,6 +29,10 @@ pub struct RolloutSettings {
     /// Whether somebody must approve each deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// How many tasks the service gets with its first image. Only of a service that was made while its image was not
+    /// there: it has waited without tasks since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_tasks: Option<u32>,
 }
 
 impl Default for RolloutSettings {
@@ -40,6 +44,7 @@ impl Default for RolloutSettings {
             after_tasks: Vec::new(),
             freeze_windows: Vec::new(),
             approval: None,
+            first_tasks: None,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! From a stack file to the template that would be sent, with nothing changed yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join3;
 use longshore_events::longshore::{Problem, Severity};
 use longshore_policy::template::TemplateMetadata;
-use longshore_rollout::documents::StackRecordStore;
+use longshore_rollout::documents::{RecordStore, StackRecordStore};
 use longshore_rollout::stack_record::{Preserved, StackRecord};
 use longshore_rollout::task_definition::STACK_TAG;
 use longshore_stack::check::{self, Installation};
@@ -41,6 +41,8 @@ pub(crate) struct Prepared {
     pub same_template: bool,
     /// What an earlier stack of this name has left behind.
     pub retained: Vec<Retained>,
+    /// The services that wait for their first image, each with the image.
+    pub waits_for_images: BTreeMap<String, String>,
     /// The stack's own tags.
     pub tags: BTreeMap<String, String>,
     /// Whether CloudFormation is to refuse to delete the stack.
@@ -77,7 +79,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     reading: &Reading,
     applied_by: AppliedBy,
 ) -> Result<Prepared, ProvisioningError> {
-    let spec = settings.with_own_images(&reading.stack);
+    let mut spec = settings.with_own_images(&reading.stack);
     let stack = spec.stack_name();
     let installation = installation(cloud).await?;
     let beyond = installation.map(|installation| check::check_installation(&spec, &installation));
@@ -88,17 +90,12 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         return Err(ProvisioningError::Refused { stack, problems });
     }
     let needs = check::needs(&spec);
-    let (surroundings, described, stored) = try_join3(
+    let (mut surroundings, described, stored) = try_join3(
         cloud.surroundings(&needs),
         cloud.describe(&stack),
         cloud.load_stack(&stack),
     )
     .await?;
-    problems.extend(reading.locate(check::check_surroundings(&spec, &surroundings)));
-    problems.extend(reading.warnings.iter().cloned());
-    if has_errors(&problems) {
-        return Err(ProvisioningError::Refused { stack, problems });
-    }
     let exists = described.as_ref().is_some_and(|described| {
         !described.status.is_shell() && !described.status.is_failed_creation()
     });
@@ -107,10 +104,23 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
     } else {
         None
     };
-    let last = stored.as_ref().map(|(record, _)| &record.operation);
-    let metadata = render::metadata(&spec);
     let present = deployed.as_deref().and_then(Template::parse);
     let deployed_metadata = present.as_ref().and_then(Template::metadata);
+    if applied_by == AppliedBy::Others {
+        // Terraform makes the repository with the same apply as the service, before anybody can have pushed to it.
+        let deployed = deployed_metadata.as_ref();
+        let may_wait = new_or_waiting(cloud, &spec, deployed).await?;
+        let may_wait = |service: &str| may_wait.contains(service);
+        let waiting = check::wait_for_images(&mut spec, &mut surroundings, may_wait);
+        problems.extend(reading.locate(waiting));
+    }
+    problems.extend(reading.locate(check::check_surroundings(&spec, &surroundings)));
+    problems.extend(reading.warnings.iter().cloned());
+    if has_errors(&problems) {
+        return Err(ProvisioningError::Refused { stack, problems });
+    }
+    let last = stored.as_ref().map(|(record, _)| &record.operation);
+    let metadata = render::metadata(&spec);
     let preserved = preserved_images(cloud, &metadata, deployed_metadata.as_ref(), last).await?;
     let mut context = Context {
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
@@ -141,6 +151,7 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
         retained(cloud, &stack, &spec).await?
     };
     Ok(Prepared {
+        waits_for_images: waits_for_images(&metadata),
         tags: tags(&spec),
         protected: spec.is_protected(),
         warnings: problems,
@@ -158,6 +169,39 @@ pub(crate) async fn prepare<C: ProvisioningCloud>(
 fn has_errors(problems: &[Problem]) -> bool {
     let mut problems = problems.iter();
     problems.any(|problem| problem.severity == Severity::Error)
+}
+
+/// The services that can wait for an image: those that the stack does not have yet, and those that have waited since it
+/// was made. Once an image was deployed, there are tasks that must not be taken away.
+async fn new_or_waiting<C: ProvisioningCloud>(
+    cloud: &C,
+    spec: &Stack,
+    deployed: Option<&TemplateMetadata>,
+) -> Result<BTreeSet<String>, CallError> {
+    let mut found = BTreeSet::new();
+    for name in spec.services.keys() {
+        let before = deployed.and_then(|deployed| Some((deployed, deployed.services.get(name)?)));
+        let can_wait = match before {
+            None => true,
+            Some((deployed, service)) if service.rollout.first_tasks.is_some() => {
+                let service_id = service.subscriber(&deployed.stack, name).service_id();
+                cloud.load(&service_id).await?.is_none()
+            }
+            Some(_) => false,
+        };
+        if can_wait {
+            found.insert(name.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn waits_for_images(metadata: &TemplateMetadata) -> BTreeMap<String, String> {
+    let services = metadata.services.iter();
+    let waiting = services.filter(|(_, service)| service.rollout.first_tasks.is_some());
+    waiting
+        .map(|(name, service)| (name.clone(), service.image.clone()))
+        .collect()
 }
 
 /// What the installation lets its stacks have; nothing where its Terraform is older and has not written that.

@@ -250,6 +250,10 @@ impl Service<'_> {
                 ..PreservedImage::default()
             });
         }
+        if self.described.rollout.first_tasks.is_some() && part.image == self.described.image {
+            // It is not there yet; the service waits for it.
+            return Ok(PreservedImage::default());
+        }
         match choice {
             Choice::Pinned(image) => Ok(PreservedImage {
                 text: Some(text(&image)),

@@ -32,6 +32,9 @@ pub struct RenderedStack {
     pub termination_protection: bool,
     /// CloudFormation's output for each name that people know: `cluster_name` is `ClusterName`.
     pub outputs: BTreeMap<String, String>,
+    /// The services that wait without tasks because their image is not there yet, each with the image.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub waits_for_images: BTreeMap<String, String>,
     /// Warnings about the stack file.
     pub warnings: Vec<Problem>,
 }
@@ -56,6 +59,7 @@ pub async fn render<C: ProvisioningCloud>(
         tags: prepared.tags,
         termination_protection: prepared.protected,
         outputs: names(&reading.stack, &prepared.rendered.outputs),
+        waits_for_images: prepared.waits_for_images,
         warnings: prepared.warnings,
         stack: prepared.stack,
     })

@@ -235,11 +235,12 @@ pub trait ServiceDeployer {
     ) -> impl Future<Output = Result<String, CallError>>;
 
     /// Points the service at a task definition and nothing else, and gives the id of the deployment
-    /// that this began.
+    /// that this began. Only a service that has waited for its first image gets a `desired_count` with it.
     fn update_service(
         &self,
         service: &ServiceName,
         task_definition: &str,
+        desired_count: Option<u32>,
     ) -> impl Future<Output = Result<String, CallError>>;
 
     /// ECS's account of the newest service deployment that deploys `task_definition` to a service and began since then;

@@ -45,6 +45,7 @@ pub use plain_secrets::is_secret;
 pub use service::fargate_size;
 pub use surroundings::{
     Listener, Needs, Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+    wait_for_images,
 };
 
 /// Checks what can be checked without asking AWS.

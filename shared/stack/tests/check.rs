@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::longshore::{Problem, Severity};
 use longshore_stack::check::{
-    Subnet, Surroundings, check_surroundings, check_without_surroundings, needs,
+    Subnet, Surroundings, check_surroundings, check_without_surroundings, needs, wait_for_images,
 };
 use longshore_stack::read::{Reading, Selection, read};
+use longshore_stack::spec::Stack;
 
 /// Two services, one of them behind the load balancer; an access point on a file system; instances.
 const SHOP: &str = r#"
@@ -2752,6 +2753,58 @@ fn what_is_not_there_is_reported_at_its_place() {
              region: create it, or correct services.api.secrets.A.value_from",
         ]
     );
+}
+
+/// The shop with this laid over it, whose service api has no image yet, after it was decided what waits.
+fn waiting(overlay: &str) -> (Stack, Vec<Problem>, Vec<Problem>) {
+    let reading = shop(overlay).unwrap();
+    let mut stack = reading.stack.clone();
+    let mut surroundings = surroundings();
+    surroundings.missing_images = ["services.api".to_owned()].into();
+    let waiting = wait_for_images(&mut stack, &mut surroundings, |service| service == "api");
+    let problems = reading.locate(check_surroundings(&stack, &surroundings));
+    let errors = problems
+        .into_iter()
+        .filter(|problem| problem.severity == Severity::Error);
+    (stack, reading.locate(waiting), errors.collect())
+}
+
+#[test]
+fn a_service_whose_image_is_not_there_yet_waits_without_tasks_and_is_told_how_many_it_gets() {
+    for (overlay, first_tasks) in [
+        ("{services: {api: {desired_count: 3}}}", 3),
+        (
+            "{services: {api: {scaling: {min_capacity: 2, max_capacity: 4, target_cpu_utilization: 70}}}}",
+            2,
+        ),
+    ] {
+        let (stack, waiting, errors) = waiting(overlay);
+        assert_eq!(errors, [], "{overlay}");
+        assert_eq!(waiting.len(), 1, "{overlay}");
+        assert_eq!(waiting[0].path, "services.api.image");
+        assert_eq!(waiting[0].severity, Severity::Warning);
+        assert!(
+            waiting[0].message.contains(
+                "does not hold image shop/api:v1 yet, so the service waits without tasks: push it"
+            ),
+            "{}",
+            waiting[0].message
+        );
+        let api = &stack.services["api"];
+        assert_eq!(api.desired_count, Some(0), "{overlay}");
+        assert!(api.scaling.is_none(), "{overlay}");
+        assert_eq!(api.rollout.first_tasks, Some(first_tasks), "{overlay}");
+    }
+}
+
+#[test]
+fn a_service_that_cannot_run_without_tasks_is_refused_without_its_image() {
+    let overlay = "{services: {api: {deployment_configuration: {strategy: BLUE_GREEN}}}}";
+    let (stack, waiting, errors) = waiting(overlay);
+    assert_eq!(waiting, []);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].message.contains("push it first"), "{errors:#?}");
+    assert_eq!(stack.services["api"].rollout.first_tasks, None);
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub(crate) struct Provisioning {
     pub(crate) files: BTreeMap<String, (Vec<u8>, u64)>,
     pub(crate) templates: BTreeMap<String, String>,
     pub(crate) missing_repositories: BTreeSet<String>,
+    /// Images that their repositories do not hold, as stack files name them.
+    pub(crate) missing_images: BTreeSet<String>,
     pub(crate) file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
     pub(crate) buckets: BTreeMap<String, Vec<FoundBucket>>,
     pub(crate) drifts: BTreeMap<String, Vec<Drift>>,

@@ -136,6 +136,7 @@ impl ServiceDeployer for FakeCloud {
         &self,
         service: &ServiceName,
         task_definition: &str,
+        desired_count: Option<u32>,
     ) -> Result<String, CallError> {
         self.give_way().await;
         self.call("UpdateService", |account| {
@@ -143,6 +144,11 @@ impl ServiceDeployer for FakeCloud {
             let id = account
                 .begin(service, task_definition, at)
                 .ok_or_else(|| error("update service", ErrorClass::NotFound))?;
+            if let Some(desired_count) = desired_count
+                && let Some(service) = account.services.get_mut(service)
+            {
+                service.desired_count = i32::try_from(desired_count).unwrap_or(i32::MAX);
+            }
             account.updates.push((
                 service.ecs_service.clone(),
                 task_definition.to_owned(),

@@ -49,6 +49,12 @@ impl FakeCloud {
             .insert(repository.to_owned());
     }
 
+    /// Makes these the images that their repositories do not hold, each as a stack file names it.
+    pub fn lack_images(&self, images: &[&str]) {
+        self.inner.borrow_mut().provisioning.missing_images =
+            images.iter().map(|image| (*image).to_owned()).collect();
+    }
+
     /// Makes a file system that carries a stack's tags.
     pub fn add_file_system(&self, stack: &str, file_system: FoundFileSystem) {
         self.inner
@@ -588,7 +594,17 @@ impl Inventory for FakeCloud {
                 .collect();
             Ok(Surroundings {
                 missing_repositories,
-                missing_images: BTreeSet::new(),
+                missing_images: needs
+                    .images
+                    .iter()
+                    .filter(|(_, image)| {
+                        account
+                            .provisioning
+                            .missing_images
+                            .contains(&image.to_string())
+                    })
+                    .map(|(path, _)| path.clone())
+                    .collect(),
                 subnets,
                 secrets: needs
                     .secrets

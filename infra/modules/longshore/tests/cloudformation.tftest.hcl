@@ -12,7 +12,7 @@ mock_provider "aws" {
 
   # The longest name of a region: the documents must not be too long there.
   mock_data "aws_region" {
-    defaults = { name = "ap-southeast-1" }
+    defaults = { name = "ap-southeast-1", region = "ap-southeast-1" }
   }
 
   mock_resource "aws_s3_bucket" {

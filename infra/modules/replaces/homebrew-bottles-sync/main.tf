@@ -1,6 +1,10 @@
 # homebrew-bottles-sync: large tasks on Fargate with a file system, none of them
 # while idle, with roles and security groups that exist.
 locals {
+  # Provider 6 says `region`, and warns of `name` and `id`; provider 5 has only those.
+  # `lookup` in the whole object works with both, and neither warns.
+  region = try(lookup(data.aws_region.current, "region"), lookup(data.aws_region.current, "name"))
+
   # Where the container may write: on EFS, or else on scratch space of the task.
   temporary_path = lookup(var.environment_variables, "TEMP_STORAGE_PATH", "/tmp/bottles")
 

@@ -117,6 +117,11 @@ output "outputs" {
   value       = module.stack.outputs
 }
 
+output "waits_for_images" {
+  description = "The services that wait without tasks because their image is not there yet, each with the image. Longshore starts the tasks with the first image that is pushed; the next apply after that gives the service the rest of what the stack says."
+  value       = module.stack.waits_for_images
+}
+
 output "warnings" {
   description = "Longshore's warnings about the stack, each with path and message."
   value       = module.stack.warnings

@@ -5,7 +5,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_region" {
-    defaults = { name = "eu-west-1" }
+    defaults = { name = "eu-west-1", region = "eu-west-1" }
   }
 }
 
@@ -257,7 +257,7 @@ run "a_value_in_the_stack_itself_is_refused" {
   expect_failures = [data.aws_lambda_invocation.render]
 }
 
-run "warnings_are_shown" {
+run "warnings_are_an_output_and_fail_no_plan_and_no_test" {
   command = plan
 
   override_data {
@@ -286,7 +286,51 @@ run "warnings_are_shown" {
     }
   }
 
-  expect_failures = [check.stack_file]
+  assert {
+    condition     = output.warnings == [{ message = "the tag latest says nothing", path = "services.api.image", severity = "warning" }]
+    error_message = "The warning is lost."
+  }
+}
+
+run "nothing_waits_where_provision_says_nothing_of_it" {
+  command = plan
+
+  assert {
+    condition     = output.waits_for_images == {}
+    error_message = "A service waits although provision, perhaps an older one, does not say so."
+  }
+}
+
+run "a_service_that_waits_for_its_first_image_is_an_output" {
+  command = plan
+
+  override_data {
+    override_during = plan
+    target          = data.aws_lambda_invocation.render
+    values = {
+      result = <<-JSON
+        {
+          "stack": "shop",
+          "template_url": "https://longshore-state.s3.eu-west-1.amazonaws.com/templates/shop/0f.json",
+          "parameter_sources": {},
+          "capabilities": ["CAPABILITY_IAM"],
+          "cloudformation_role_arn": "arn:aws:iam::111122223333:role/longshore-cloudformation",
+          "tags": {
+            "longshore:stack": "shop"
+          },
+          "waits_for_images": {
+            "api": "shop/api:v1"
+          },
+          "warnings": []
+        }
+      JSON
+    }
+  }
+
+  assert {
+    condition     = output.waits_for_images == { api = "shop/api:v1" }
+    error_message = "Nobody is told that the service waits, or for what."
+  }
 }
 
 run "services_come_back_by_name" {

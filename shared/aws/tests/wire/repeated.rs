@@ -60,7 +60,7 @@ async fn a_revision_and_an_update_are_asked_for_once_even_if_ecs_answers_slowly(
     let request = json!({"family": "shop-api", "containerDefinitions": []});
     let registered = cloud.register_task_definition(&request).await;
     assert_eq!(registered.unwrap(), revision(42));
-    let updated = cloud.update_service(&service(), &revision(42)).await;
+    let updated = cloud.update_service(&service(), &revision(42), None).await;
     assert_eq!(updated.unwrap(), "ecs-svc/2");
     assert_eq!(wire.names(), ["RegisterTaskDefinition", "UpdateService"]);
 }
@@ -70,7 +70,7 @@ async fn an_update_that_ecs_does_not_answer_is_a_transient_error_and_is_not_sent
     let wire = Wire::new(ecs).delayed(|_| TOO_SLOW);
     let cloud = wire.patient_cloud();
     let error = cloud
-        .update_service(&service(), &revision(42))
+        .update_service(&service(), &revision(42), None)
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient, "{error}");
@@ -103,7 +103,7 @@ async fn an_update_that_ecs_throttles_is_sent_again() {
         ecs(call)
     });
     let cloud = wire.patient_cloud();
-    let updated = cloud.update_service(&service(), &revision(42)).await;
+    let updated = cloud.update_service(&service(), &revision(42), None).await;
     assert_eq!(updated.unwrap(), "ecs-svc/2");
     assert_eq!(wire.names(), ["UpdateService", "UpdateService"]);
 }

@@ -7,7 +7,7 @@ use longshore_testkit::{FakeCloud, worker};
 use serde_json::Value;
 
 use crate::scene::{
-    STACK, account, applied, built, ended, pushed, reading, record, settings, stack_file,
+    STACK, account, applied, built, ended, image, pushed, reading, record, settings, stack_file,
     subscriber, uploaded,
 };
 
@@ -267,6 +267,43 @@ async fn rendering_for_terraform_gives_the_stacks_own_template_when_only_the_ima
     assert_eq!(second.outputs, first.outputs);
     assert_eq!(second.stack, STACK);
     assert!(first.outputs.contains_key("cluster_name"));
+}
+
+#[tokio::test]
+async fn terraform_may_make_a_service_before_its_image_and_it_waits_without_tasks() {
+    let cloud = FakeCloud::default();
+    cloud.lack_images(&["shop/api:v1"]);
+    let rendered = render(&cloud, &settings(), &reading(&stack_file(256)))
+        .await
+        .unwrap();
+    assert_eq!(
+        rendered.waits_for_images,
+        [("api".to_owned(), "shop/api:v1".to_owned())].into()
+    );
+    assert_eq!(rendered.warnings.len(), 1, "{:#?}", rendered.warnings);
+    let template = cloud.kept_template(&rendered.template_url).unwrap();
+    let service = &template["Resources"]["ServiceApi"];
+    assert_eq!(service["Properties"]["DesiredCount"], 0);
+    let metadata = &template["Metadata"]["Longshore"]["Services"]["api"];
+    assert_eq!(metadata["Rollout"]["first_tasks"], 1);
+
+    cloud.lack_images(&[]);
+    cloud.add_image("shop/api", "v1", image(1));
+    let rendered = render(&cloud, &settings(), &reading(&stack_file(256)))
+        .await
+        .unwrap();
+    assert!(rendered.waits_for_images.is_empty());
+    let template = cloud.kept_template(&rendered.template_url).unwrap();
+    let service = &template["Resources"]["ServiceApi"];
+    assert_eq!(service["Properties"]["DesiredCount"], Value::Null);
+}
+
+#[tokio::test]
+async fn longshore_itself_does_not_apply_a_stack_whose_image_is_not_there() {
+    let cloud = FakeCloud::default();
+    cloud.lack_images(&["shop/api:v1"]);
+    let error = applied(&cloud, &stack_file(256), "one").await.unwrap_err();
+    assert!(format!("{error:?}").contains("push it first"), "{error:?}");
 }
 
 /// CloudFormation imports a log group that is there only where a change set of Longshore's says so. Terraform's next

@@ -156,11 +156,29 @@ impl<C: Cloud> Engine<'_, C> {
         if stack.is_some_and(|(stack, _)| stack.operation.is_changing()) {
             return Ok(None);
         }
+        let first_tasks = self.first_tasks().await?;
         let ecs_deployment_id = self
             .cloud
-            .update_service(&self.subscriber.service_name(), &task_definition)
+            .update_service(
+                &self.subscriber.service_name(),
+                &task_definition,
+                first_tasks,
+            )
             .await?;
         Ok(Some((task_definition, ecs_deployment_id)))
+    }
+
+    /// How many tasks the service is to get, where it has none because it waits for its first image.
+    async fn first_tasks(&self) -> Result<Option<u32>, CallError> {
+        let Some(first_tasks) = self.subscriber.rollout.first_tasks else {
+            return Ok(None);
+        };
+        let service = self
+            .cloud
+            .describe_service(&self.subscriber.service_name())
+            .await?;
+        // Whatever somebody has set since stays.
+        Ok((service.desired_count == 0).then_some(first_tasks))
     }
 
     /// Gives the claim back: whoever reconciles the stack when its change has ended resumes it, from what runs then.
@@ -232,7 +250,7 @@ impl<C: Cloud> Engine<'_, C> {
         }
         let ecs_deployment_id = self
             .cloud
-            .update_service(&service_name, &task_definition)
+            .update_service(&service_name, &task_definition, None)
             .await?;
         if !is_deploying {
             return Ok(());

@@ -44,6 +44,44 @@ fn approved() -> Subscriber {
     })
 }
 
+/// Of a template that was made while the image was not there.
+fn imageless(cloud: &FakeCloud, api: &Subscriber) {
+    cloud.change_service(api, |service| {
+        service.desired_count = 0;
+        service.running_count = 0;
+    });
+}
+
+#[tokio::test]
+async fn the_first_image_starts_the_tasks_of_a_service_that_has_waited_for_it() {
+    let api = with(RolloutSettings {
+        first_tasks: Some(3),
+        ..RolloutSettings::default()
+    });
+    let cloud = cloud(&api);
+    imageless(&cloud, &api);
+    let outcome = push(&cloud, "v1", '1', 0).await;
+    assert!(matches!(outcome, Outcome::Started { .. }), "{outcome:?}");
+    assert_eq!(cloud.service(&api).unwrap().desired_count, 3);
+}
+
+#[tokio::test]
+async fn an_image_changes_the_number_of_tasks_of_no_service_that_has_tasks_or_never_waited() {
+    let waited = with(RolloutSettings {
+        first_tasks: Some(3),
+        ..RolloutSettings::default()
+    });
+    let cloud = cloud(&waited);
+    push(&cloud, "v1", '1', 0).await;
+    assert_eq!(cloud.service(&waited).unwrap().desired_count, 2);
+
+    let never = with(RolloutSettings::default());
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&never));
+    imageless(&cloud, &never);
+    push(&cloud, "v1", '1', 0).await;
+    assert_eq!(cloud.service(&never).unwrap().desired_count, 0);
+}
+
 /// From a second before noon on, an hour long, each day.
 fn window() -> FreezeWindow {
     let noon = noon(0);

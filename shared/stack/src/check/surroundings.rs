@@ -9,7 +9,7 @@ use super::image::{Origin, origin};
 use super::mirror;
 use crate::path::Path;
 use crate::render::{LAST_PRIORITY, ends_as_complete_arns_do};
-use crate::spec::{Container, ProtocolVersion, Secret, Service, Stack};
+use crate::spec::{Container, DeploymentStrategy, ProtocolVersion, Secret, Service, Stack};
 
 /// What must be looked up in AWS before anything is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -220,6 +220,62 @@ pub fn check_without_surroundings(stack: &Stack) -> Vec<Finding> {
         }
     }
     mirror::check_loopback(stack, &mut findings);
+    findings.all
+}
+
+/// Lets services wait for their first image: those of `may_wait` whose image is not there yet though its repository is.
+/// In `stack` each then has no task and does not scale, and says how many tasks it gets with the image; `surroundings`
+/// misses its image no longer, and a warning says what to do.
+///
+/// A daemon service runs as many tasks as there are instances, and what moves requests between two sets of tasks has
+/// none to move them from: these cannot wait.
+pub fn wait_for_images(
+    stack: &mut Stack,
+    surroundings: &mut Surroundings,
+    may_wait: impl Fn(&str) -> bool,
+) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    for (name, service) in &mut stack.services {
+        if !may_wait(name)
+            || service.is_daemon()
+            || service.deployment_configuration.strategy != DeploymentStrategy::Rolling
+        {
+            continue;
+        }
+        let Ok(Origin::Own(image)) = origin(&service.image) else {
+            continue;
+        };
+        if surroundings
+            .missing_repositories
+            .contains(&image.repository)
+        {
+            continue;
+        }
+        let missing: Vec<(String, bool)> = containers(name, service)
+            .map(|(path, container)| (path.to_string(), container.image == service.image))
+            .filter(|(path, _)| surroundings.missing_images.contains(path))
+            .collect();
+        // Without the image of a sidecar, the first image of the service would start nothing either.
+        if missing.is_empty() || missing.iter().any(|(_, is_own)| !is_own) {
+            continue;
+        }
+        for (path, _) in &missing {
+            surroundings.missing_images.remove(path);
+        }
+        let path = Path::default().key("services").key(name).key("image");
+        findings.warning(
+            &path,
+            &image,
+            format!(
+                "ECR repository {} does not hold image {image} yet, so the service waits without tasks: push it, and \
+                 Longshore starts them if the service's image_policy takes that tag",
+                image.repository
+            ),
+        );
+        service.rollout.first_tasks = Some(service.first_tasks());
+        service.desired_count = Some(0);
+        service.scaling = None;
+    }
     findings.all
 }
 

@@ -19,6 +19,7 @@ pub fn settings(spec: &Service) -> RolloutSettings {
         after_tasks: rollout.after_tasks.into_iter().map(plain).collect(),
         freeze_windows: rollout.freeze_windows,
         approval: rollout.approval,
+        first_tasks: rollout.first_tasks,
     }
 }
 

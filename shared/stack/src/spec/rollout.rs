@@ -30,4 +30,7 @@ pub struct Rollout {
     pub freeze_windows: Vec<FreezeWindow>,
     /// Whether somebody must approve each deployment.
     pub approval: Option<Approval>,
+    /// How many tasks the service gets with its first image, where it waits for that. No stack file says it.
+    #[serde(skip)]
+    pub first_tasks: Option<u32>,
 }

@@ -5,7 +5,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_region" {
-    defaults = { name = "us-west-2" }
+    defaults = { name = "us-west-2", region = "us-west-2" }
   }
 
   mock_data "aws_lambda_invocation" {
