@@ -265,6 +265,21 @@ async fn a_late_event_of_a_tag_that_was_put_before_a_person_asked_does_not_undo_
 }
 
 #[tokio::test]
+async fn a_tag_that_was_put_between_a_persons_request_and_its_being_heard_of_is_newer_than_the_request()
+ {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-20));
+    cloud.push("main-2", digest('3'), noon(-10));
+    cloud.push("v2", digest('3'), noon(20));
+    let asked = ask(&cloud, "by-hand", "shop/api:main-1", 10, 30).await;
+    assert!(is_started(&asked.unwrap()));
+    assert!(is_started(&put(&cloud, "v2", '3', 20, 40).await));
+    assert_eq!(put(&cloud, "v2", '3', 20, 50).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
 async fn a_release_that_is_lower_than_what_runs_is_noted_and_published_once() {
     let api = by(ImagePolicy {
         semver: Some("*".to_owned()),
