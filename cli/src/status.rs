@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{image_name, minute, rollout_progress, second, short_name};
+use longshore_report::words::{image_name, minute, rollout_progress, second, short_name, skipped};
 use longshore_rollout::ports::Cloud;
 use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::{RunningTasks, ServiceStatus, known_services, status};
@@ -210,11 +210,27 @@ fn next(status: &ServiceStatus) -> String {
             why(&failed.failure)
         )
     });
+    let passed_over = status.passed_over.iter().map(|passed_over| {
+        let why = skipped(passed_over.reason);
+        let selected = passed_over.selected.as_deref();
+        format!(
+            "{} {} of {} was not deployed: {}{}",
+            image_name(&passed_over.image),
+            passed_over.image.digest.short(),
+            second(passed_over.at),
+            why.split("; ").next().unwrap_or(why),
+            selected.map_or_else(String::new, |tag| format!(": {tag}"))
+        )
+    });
     let died = status.failed_change.iter().map(|change| {
         let (briefly, name) = (briefly(change), name_of(&status.service_id));
         format!("tasks died of the stack's change: {briefly}; see: longshore logs {name}")
     });
-    let next = died.chain(hold).chain(waiting).chain(failed);
+    let next = died
+        .chain(hold)
+        .chain(waiting)
+        .chain(passed_over)
+        .chain(failed);
     let next: Vec<String> = next.collect();
     if next.is_empty() {
         "-".to_owned()
@@ -255,10 +271,12 @@ fn in_words(state: State) -> &'static str {
 pub mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use longshore_events::image::Image;
-    use longshore_events::longshore::{ContainerFailure, Source, TaskFailure, WaitReason};
+    use longshore_events::longshore::{
+        ContainerFailure, SkipReason, Source, TaskFailure, WaitReason,
+    };
     use longshore_events::sequence::Sequence;
     use longshore_rollout::history::FailedChange;
-    use longshore_rollout::record::{Hold, Request, Running, RunningTask, Waiting};
+    use longshore_rollout::record::{Hold, PassedOver, Request, Running, RunningTask, Waiting};
     use longshore_rollout::status::{FailedSchedule, RunningTasks};
     use longshore_state::Worker;
     use longshore_testkit::{altered, digest, subscriber};
@@ -315,6 +333,7 @@ pub mod tests {
             failed_change: None,
             hold: None,
             waiting: Vec::new(),
+            passed_over: Vec::new(),
             blocked: Vec::new(),
             failed_schedules: Vec::new(),
             progress: None,
@@ -431,6 +450,32 @@ pub mod tests {
              given up at 2026-11-21 13:01 UTC"
         );
         assert_eq!(next(&status(deployment(42, State::Succeeded))), "-");
+    }
+
+    #[test]
+    fn a_push_that_the_policy_allows_and_that_was_not_deployed_is_shown_with_the_reason() {
+        let mut passed = status(deployment(42, State::Succeeded));
+        let request = request("v1.9.9");
+        passed.passed_over.push(PassedOver {
+            image: request.image,
+            at: at(0),
+            reason: SkipReason::AnotherSelected,
+            selected: Some("v1.10.0".to_owned()),
+        });
+        assert_eq!(
+            next(&passed),
+            "shop/api:v1.9.9 333333333333 of 2026-11-21 12:00:00 UTC was not deployed: the image policy selects \
+             another image, which is newer or higher: v1.10.0"
+        );
+        passed.passed_over[0].reason = SkipReason::FailedBefore;
+        passed.passed_over[0].selected = None;
+        assert_eq!(
+            next(&passed),
+            "shop/api:v1.9.9 333333333333 of 2026-11-21 12:00:00 UTC was not deployed: this image failed on the \
+             service before, or somebody rolled it back"
+        );
+        let shown = serde_json::to_value(&passed).unwrap();
+        assert_eq!(shown["passed_over"][0]["reason"], "failed_before");
     }
 
     #[test]

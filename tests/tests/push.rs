@@ -27,6 +27,83 @@ fn push_event(scene: &Scene, tag: &str) -> Result<Value> {
         .with_context(|| format!("no event reports the push of {tag}"))
 }
 
+/// AWS's events have the second of a push and no more.
+fn wait_for_the_next_second() -> Result<()> {
+    let pushed = SystemTime::now();
+    wait_until("the next second", PATIENCE, || {
+        let passed = pushed.elapsed().context("the clock was set back")?;
+        Ok(if passed > Duration::from_secs(1) {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{passed:?} passed"))
+        })
+    })
+}
+
+/// Puts each tag in turn on the build that is named beside it, and waits until that is deployed. Gives the digests.
+fn promote(scene: &Scene, releases: &[(&str, &str)]) -> Result<Vec<String>> {
+    let mut digests = Vec::new();
+    for (tag, build) in releases {
+        wait_for_the_next_second()?;
+        let digest = scene.push(tag, &serves(build))?;
+        scene.wait_until_published(&["succeeded", tag])?;
+        scene.wait_until_runs(&digest)?;
+        digests.push(digest);
+    }
+    Ok(digests)
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_release_tag_that_is_put_on_an_older_image_promotes_it() -> Result<()> {
+    let scene = Scene::new("promoted")?;
+    let first = scene.push("build-1", &serves("one"))?;
+    let second = scene.push("build-2", &serves("two"))?;
+    let digests = promote(
+        &scene,
+        &[("v1.0.1", "one"), ("v1.0.2", "two"), ("v1.0.3", "one")],
+    )?;
+    ensure!(
+        digests == [first.clone(), second, first.clone()],
+        "the tags are on other images: {digests:?}"
+    );
+    stays_so("the promoted image runs", QUIET, || {
+        Ok(match scene.service.runs(&scene.environment, &first)? {
+            Seen::Yes(_) => Seen::Yes(()),
+            Seen::NotYet(instead) => Seen::NotYet(instead),
+        })
+    })
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_late_event_of_an_older_release_tag_does_no_harm() -> Result<()> {
+    let scene = Scene::new("belated")?;
+    scene.push("build-1", &serves("one"))?;
+    scene.push("build-2", &serves("two"))?;
+    let digests = promote(
+        &scene,
+        &[("v1.0.1", "one"), ("v1.0.2", "two"), ("v1.0.3", "one")],
+    )?;
+    let reported = scene.messages()?.len();
+    // By its id nobody knows it, so only its time says that it is late.
+    let mut late = push_event(&scene, "v1.0.2")?;
+    late["id"] = json!("6f1c2a1e-2b0d-4c55-9a77-0d3c5f6b7a10");
+    scene.environment.control().send_event(&late)?;
+    stays_so("the newer tag runs, and nothing is reported", QUIET, || {
+        let now = scene.messages()?.len();
+        if now != reported {
+            return Ok(Seen::NotYet(format!(
+                "{now} messages instead of {reported}"
+            )));
+        }
+        Ok(match scene.service.runs(&scene.environment, &digests[2])? {
+            Seen::Yes(_) => Seen::Yes(()),
+            Seen::NotYet(instead) => Seen::NotYet(instead),
+        })
+    })
+}
+
 #[test]
 #[ignore = "needs the local cloud: run cargo xtask test"]
 fn a_push_of_a_followed_tag_rolls_out_both_tasks_and_slack_is_notified_once() -> Result<()> {
@@ -176,16 +253,7 @@ fn a_push_for_two_architectures_is_one_deployment_of_its_index() -> Result<()> {
 fn of_two_pushes_in_quick_succession_the_newer_one_stays() -> Result<()> {
     let scene = Scene::new("hasty")?;
     scene.push("v2", &serves("v2"))?;
-    // AWS's events have the second of a push and no more.
-    let pushed = SystemTime::now();
-    wait_until("the next second", PATIENCE, || {
-        let passed = pushed.elapsed().context("the clock was set back")?;
-        Ok(if passed > Duration::from_secs(1) {
-            Seen::Yes(())
-        } else {
-            Seen::NotYet(format!("{passed:?} passed"))
-        })
-    })?;
+    wait_for_the_next_second()?;
     let newer = scene.push("v3", &serves("v3"))?;
     scene.wait_until_published(&["succeeded", "v3"])?;
     scene.wait_until_runs(&newer)?;

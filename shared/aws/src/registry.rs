@@ -223,6 +223,7 @@ fn registry_image(
         pushed_at: detail.image_pushed_at.and_then(moment).ok_or_else(|| {
             unreadable(operation, format!("ECR did not say when {tag} was pushed"))
         })?,
+        tagged_at: None,
     })
 }
 

@@ -283,6 +283,9 @@ pub struct DeploymentSkipped {
     /// The id of the deployment, where it was published before that it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_id: Option<String>,
+    /// The tag that the image policy selects instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<String>,
 }
 
 /// Why a deployment was not started.
@@ -305,6 +308,12 @@ pub enum SkipReason {
     PredecessorFailed,
     /// No route names the service any more.
     RouteRemoved,
+    /// The image policy selects another image, which is newer or higher.
+    AnotherSelected,
+    /// The image was pushed too short a time ago for the image policy.
+    TooYoung,
+    /// A deployment of other containers is under way, with one-off tasks that must not be lost.
+    OthersDeploying,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ const PATTERN_SIZE: usize = 256 * 1024;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImagePolicy {
     /// Names of tags, or patterns with `*` and `?`. One name without either is followed exactly: what the
-    /// tag holds now is deployed. Of several, or of patterns, the image pushed last is.
+    /// tag holds now is deployed. Of several, or of patterns, what `order` says is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// A regular expression that a whole tag must match. Beside `semver` its group `version`, or else its
@@ -37,8 +37,8 @@ pub struct ImagePolicy {
     /// Whether `semver` allows pre-releases of each version in its range. Default: only those that it names.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pre_releases: bool,
-    /// What the highest tag is deployed by, whenever it was pushed; beside `tag_pattern`. Default: the image pushed
-    /// last is.
+    /// What of the allowed tags the newest or highest is. Default: [`Order::Tagged`] where only release tags are
+    /// allowed, or else [`Order::Pushed`]; `semver` and one exact tag have an order of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
     /// Whether an image is deployed that comes under the tag of the one followed last. Default: yes, but
@@ -60,6 +60,11 @@ pub enum Order {
     Number,
     /// By the first group of `tag_pattern` as text, or else by the whole tag: dates such as 2026-11-30.
     Alphabetical,
+    /// By when the tag was put on its image, so that a new tag promotes an image that was built before. The default
+    /// where only release tags are allowed: `v*`, `1.*`, `release-*`.
+    Tagged,
+    /// By when the image was pushed, whatever tags it got since. The default of all others.
+    Pushed,
 }
 
 #[expect(
@@ -78,6 +83,71 @@ pub struct RegistryImage {
     pub digest: Digest,
     /// When the image was first pushed. Moving a tag onto it does not change that.
     pub pushed_at: DateTime<Utc>,
+    /// When the tag was put on it, as far as ECR's events have said: ECR itself does not know. It was put then or
+    /// later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagged_at: Option<DateTime<Utc>>,
+}
+
+impl RegistryImage {
+    /// Since when, at the earliest, the tag is on the image.
+    pub fn tagged_since(&self) -> DateTime<Utc> {
+        self.tagged_at
+            .map_or(self.pushed_at, |at| at.max(self.pushed_at))
+    }
+
+    /// Takes in what is known of the same tag from before. If that was on another image, it was moved onto this one
+    /// afterwards.
+    pub fn learn(&mut self, known: &Self) {
+        if self.tag == known.tag && known.tagged_since() > self.tagged_since() {
+            self.tagged_at = Some(known.tagged_since());
+        }
+    }
+
+    /// Takes in that an event reports this image under this tag at that time.
+    pub fn hear(&mut self, tag: &str, digest: &Digest, at: DateTime<Utc>) {
+        if self.tag == tag && self.digest == *digest && at > self.tagged_since() {
+            self.tagged_at = Some(at);
+        }
+    }
+}
+
+/// Whether people read this tag as that of a release: it holds a version, such as `v2`, `1.4.0` or `api-2026.11`.
+pub fn is_release_tag(tag: &str) -> bool {
+    tag.split(['-', '_']).any(|part| {
+        let (numbers, least) = match part.strip_prefix('v') {
+            Some(numbers) => (numbers, 1),
+            None => (part, 2),
+        };
+        let mut count = 0;
+        numbers.split('.').all(|number| {
+            count += 1;
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        }) && count >= least
+    })
+}
+
+/// Whether a pattern of tags, or a regular expression for them, begins as release tags do.
+fn begins_like_a_release(pattern: &str) -> bool {
+    let mut rest = pattern.trim_start_matches('^');
+    while let Some(group) = rest.strip_prefix('(') {
+        rest = match group.strip_prefix('?') {
+            Some(named) => named
+                .split_once([':', '>'])
+                .map_or("", |(_, within)| within),
+            None => group,
+        };
+    }
+    let is_number = |text: &str| {
+        text.starts_with(|first: char| first.is_ascii_digit())
+            || text.starts_with("[0-9]")
+            || text.starts_with("\\d")
+    };
+    rest.starts_with("release")
+        || is_number(rest)
+        || rest
+            .strip_prefix('v')
+            .is_some_and(|rest| is_number(rest) || rest.starts_with(['*', '?', '.', '(', '[']))
 }
 
 /// A policy that cannot be followed.
@@ -94,6 +164,8 @@ pub struct InvalidPolicy {
 #[derive(Debug, Clone)]
 pub struct Policy {
     choice: Choice,
+    /// Whether the tag that was put last is the newest, rather than the image that was pushed last.
+    by_tag: bool,
     moved_tags: bool,
     minimum_age: Duration,
 }
@@ -105,12 +177,12 @@ enum Choice {
     Nothing,
     /// What this tag holds.
     Exact(String),
-    /// Names or patterns of tags; the image pushed last.
+    /// Names or patterns of tags; the one put last, or the image pushed last.
     Names(Vec<WildMatch>),
-    /// A regular expression; the image pushed last.
+    /// A regular expression; the one put last, or the image pushed last.
     Pattern(Regex),
     /// A regular expression; the image whose tag is the highest.
-    Ordered { pattern: Regex, order: Order },
+    Ordered { pattern: Regex, by_number: bool },
     /// The highest version of a range.
     Versions {
         range: VersionReq,
@@ -147,6 +219,12 @@ impl ImagePolicy {
     /// [`InvalidPolicy`] for the first field that is wrong.
     pub fn compile(&self) -> Result<Policy, InvalidPolicy> {
         let choice = self.choice()?;
+        if matches!(choice, Choice::Exact(_)) && self.order.is_some() {
+            return Err(invalid(
+                "order",
+                "one exact tag is followed wherever it moves: leave this out, or write the tag as a pattern",
+            ));
+        }
         if matches!(choice, Choice::Exact(_)) && self.moved_tags == Some(false) {
             return Err(invalid(
                 "moved_tags",
@@ -156,10 +234,22 @@ impl ImagePolicy {
         }
         let follows_moved_tags = !matches!(choice, Choice::Versions { .. });
         Ok(Policy {
+            by_tag: self.goes_by_tag(&choice),
             choice,
             moved_tags: self.moved_tags.unwrap_or(follows_moved_tags),
             minimum_age: Duration::minutes(i64::from(self.minimum_age_minutes)),
         })
+    }
+
+    fn goes_by_tag(&self, choice: &Choice) -> bool {
+        if !matches!(choice, Choice::Names(_) | Choice::Pattern(_)) {
+            return false;
+        }
+        let mut patterns = self.tags.iter().chain(&self.tag_pattern);
+        match self.order {
+            Some(order) => order == Order::Tagged,
+            None => patterns.all(|pattern| begins_like_a_release(pattern)),
+        }
     }
 
     fn choice(&self) -> Result<Choice, InvalidPolicy> {
@@ -169,11 +259,26 @@ impl ImagePolicy {
                 "it is for `semver` only: leave it out",
             ));
         }
-        if self.order.is_some() && (self.tag_pattern.is_none() || self.semver.is_some()) {
-            return Err(invalid(
-                "order",
-                "it orders what `tag_pattern` allows, without `semver`, which has an order of its own",
-            ));
+        if let Some(order) = self.order {
+            let is_by_time = matches!(order, Order::Tagged | Order::Pushed);
+            if self.semver.is_some() {
+                return Err(invalid(
+                    "order",
+                    "`semver` has an order of its own: leave this out",
+                ));
+            }
+            if self.tag_pattern.is_none() && !is_by_time {
+                return Err(invalid(
+                    "order",
+                    "it orders what `tag_pattern` allows: write one, or leave this out",
+                ));
+            }
+            if self.tag_pattern.is_none() && self.tags.is_empty() {
+                return Err(invalid(
+                    "order",
+                    "no tag is allowed: write `tags` or `tag_pattern`, or leave this out",
+                ));
+            }
         }
         if !self.tags.is_empty() {
             for (field, is_given) in [
@@ -190,13 +295,18 @@ impl ImagePolicy {
         let Some(range) = &self.semver else {
             return match (pattern, self.order) {
                 (None, _) => Ok(Choice::Nothing),
-                (Some(pattern), None) => Ok(Choice::Pattern(pattern)),
+                (Some(pattern), None | Some(Order::Tagged | Order::Pushed)) => {
+                    Ok(Choice::Pattern(pattern))
+                }
                 (Some(pattern), Some(Order::Number)) if pattern.captures_len() < 2 => Err(invalid(
                     "tag_pattern",
                     "no group: beside `order: number`, a group says where in the tag the number is, such as \
                      `main-[0-9a-f]+-(?P<number>[0-9]+)`",
                 )),
-                (Some(pattern), Some(order)) => Ok(Choice::Ordered { pattern, order }),
+                (Some(pattern), Some(order)) => Ok(Choice::Ordered {
+                    pattern,
+                    by_number: order == Order::Number,
+                }),
             };
         };
         let range = VersionReq::parse(range).map_err(|error| {
@@ -314,6 +424,10 @@ impl Policy {
         let Some(followed) = followed else {
             return true;
         };
+        if self.by_tag && image.tag != followed.tag && self.allows(&followed.tag) {
+            // Also on the same image: it may not be what runs any more.
+            return self.order(image, followed).is_gt();
+        }
         if image.digest == followed.digest {
             return false;
         }
@@ -324,6 +438,27 @@ impl Policy {
             return self.moved_tags;
         }
         self.order(image, followed).is_gt()
+    }
+
+    /// Whether `image` takes the place of `followed` as what the policy named last, be it only for when its tag was put.
+    pub fn moves_on(&self, image: &RegistryImage, followed: Option<&RegistryImage>) -> bool {
+        let is_known_later = |followed: &RegistryImage| {
+            self.by_tag
+                && image.tag == followed.tag
+                && image.digest == followed.digest
+                && image.tagged_since() > followed.tagged_since()
+        };
+        self.is_news(image, followed) || followed.is_some_and(is_known_later)
+    }
+
+    /// Whether the tag that was put last is the newest, rather than the image that was pushed last.
+    pub fn is_by_tag(&self) -> bool {
+        self.by_tag
+    }
+
+    /// Whether the image was pushed too short a time ago.
+    pub fn is_too_young(&self, image: &RegistryImage, now: DateTime<Utc>) -> bool {
+        !self.is_old_enough(image, now)
     }
 
     fn is_old_enough(&self, image: &RegistryImage, now: DateTime<Utc>) -> bool {
@@ -337,25 +472,21 @@ impl Policy {
             (Some(one), Some(other)) => one.cmp_precedence(&other),
             _ => self.key(&one.tag).cmp(&self.key(&other.tag)),
         };
-        versions.then_with(|| by_time(one, other))
+        versions.then_with(|| by_time(one, other, self.by_tag))
     }
 
     /// What a tag is ordered by, if the policy orders tags and this one is allowed.
     fn key<'a>(&self, tag: &'a str) -> Option<Key<'a>> {
-        let Choice::Ordered { pattern, order } = &self.choice else {
+        let Choice::Ordered { pattern, by_number } = &self.choice else {
             return None;
         };
         let groups = pattern.captures(tag)?;
-        match order {
-            Order::Number => {
-                let number = groups.name("number").or_else(|| groups.get(1))?;
-                Key::numbers(number.as_str())
-            }
-            Order::Alphabetical => {
-                let text = groups.get(1).map_or(tag, |group| group.as_str());
-                Some(Key::Text(text))
-            }
+        if *by_number {
+            let number = groups.name("number").or_else(|| groups.get(1))?;
+            return Key::numbers(number.as_str());
         }
+        let text = groups.get(1).map_or(tag, |group| group.as_str());
+        Some(Key::Text(text))
     }
 
     /// The version in a tag, if the policy goes by versions and this one is in its range.
@@ -382,14 +513,18 @@ impl Policy {
     }
 }
 
-/// By the time of the push; ECR gives whole seconds, within which the numbers in the tag decide.
-fn by_time(one: &RegistryImage, other: &RegistryImage) -> Ordering {
+/// By the time of the push, or of the tag; ECR gives whole seconds, within which the numbers in the tag decide.
+fn by_time(one: &RegistryImage, other: &RegistryImage, by_tag: bool) -> Ordering {
     let key = |image: &RegistryImage| {
         let Sequence { series, position } = Sequence::of_tag(&image.tag);
         (series, position)
     };
-    one.pushed_at
-        .cmp(&other.pushed_at)
+    let time = |image: &RegistryImage| match by_tag {
+        true => image.tagged_since(),
+        false => image.pushed_at,
+    };
+    time(one)
+        .cmp(&time(other))
         .then_with(|| key(one).cmp(&key(other)))
         .then_with(|| one.tag.cmp(&other.tag))
         .then_with(|| one.digest.as_str().cmp(other.digest.as_str()))

@@ -15,7 +15,7 @@ use crate::course::watch::account;
 use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore, StackRecordStore};
 use crate::history::FailedChange;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Hold, Record, State, Waiting};
+use crate::record::{Deployment, Hold, PassedOver, Record, State, Waiting};
 use crate::stack_record::StackRecord;
 
 /// How many services are asked for side by side.
@@ -35,6 +35,8 @@ pub struct ServiceStatus {
     pub hold: Option<Hold>,
     /// The requests that wait: one for each container at most.
     pub waiting: Vec<Waiting>,
+    /// The last pushes that image policies allow and that were not deployed: one for each container at most.
+    pub passed_over: Vec<PassedOver>,
     /// Digests that were rolled back, oldest first: no image policy deploys them again.
     pub blocked: Vec<Digest>,
     /// What ECS runs; nothing when the service is gone.
@@ -246,6 +248,9 @@ async fn status_of<C: Cloud>(
         hold: record.and_then(|record| record.holds(now)).cloned(),
         waiting: record.map_or_else(Vec::new, |record| {
             record.waiting.values().cloned().collect()
+        }),
+        passed_over: record.map_or_else(Vec::new, |record| {
+            record.passed_over.values().cloned().collect()
         }),
         blocked: record.map_or_else(Vec::new, |record| record.blocked.clone()),
         deployment,

@@ -289,6 +289,7 @@ fn the_first_image_is_named_as_the_policy_wants_its_successors() {
         ("shop/api:v1.0.0", "{semver: \"1\"}", false),
         ("shop/api:first", "{semver: \"1\"}", false),
         ("shop/api:v1", "{tags: [prod]}", false),
+        ("shop/api:v1", "{tags: [\"prod-*\"]}", true),
     ] {
         let overlay =
             format!("{{services: {{api: {{image: \"{image}\", image_policy: {policy}}}}}}}");
@@ -479,7 +480,7 @@ fn an_image_policy_says_one_thing_and_what_can_be_followed() {
             "services.api.image_policy.moved_tags",
             "one exact tag is followed wherever it moves",
             "{services: {api: {image_policy: {tags: [release], moved_tags: false}}}}",
-            "{services: {api: {image_policy: {tags: [\"release-*\"], moved_tags: false}}}}",
+            "{services: {api: {image: \"shop/api:release-1\", image_policy: {tags: [\"release-*\"], moved_tags: false}}}}",
         ),
         error(
             "services.api.sidecars.proxy.image_policy",

@@ -125,8 +125,12 @@ fn an_editor_proposes_each_key_once() {
     let schema = schema();
     for keyword in ["then", "else"] {
         each(&schema[keyword], keyword, &mut |place, below| {
+            let mut properties = below["properties"].as_object().into_iter().flatten();
+            let is_named_only = properties.all(|(_, property)| property.is_boolean());
+            // What is called `properties` may be a key of the file.
+            let is_key = place.ends_with("patternProperties") || place.ends_with(".properties");
             assert!(
-                below["properties"].is_null() && below["$ref"].is_null(),
+                is_key || is_named_only && below["$ref"].is_null(),
                 "{place} describes keys that the root describes, too"
             );
         });
@@ -156,6 +160,141 @@ fn validators_know_every_format_and_find_one_type_in_each_schema() {
         assert!(!below["type"].is_array(), "{place}: {}", below["type"]);
         assert!(!below["format"].is_string(), "{place}: {}", below["format"]);
     });
+}
+
+/// The keywords that are about one type of value only, with that type.
+const TYPED: [(&str, &[&str]); 5] = [
+    (
+        "object",
+        &[
+            "required",
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+            "propertyNames",
+            "minProperties",
+            "maxProperties",
+        ],
+    ),
+    ("array", &["items", "minItems", "maxItems", "uniqueItems"]),
+    ("string", &["minLength", "maxLength", "pattern"]),
+    ("integer", &["minimum", "maximum", "multipleOf"]),
+    ("number", &["exclusiveMinimum", "exclusiveMaximum"]),
+];
+
+/// The keywords below which the same value is looked at.
+const OF_THE_SAME_VALUE: [&str; 7] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
+
+/// What a strict validator does not take of a schema, whose value has one of these types by the schemas around it.
+fn not_strict(schema: &Value, place: &str, around: &[String], found: &mut Vec<String>) {
+    let Some(keywords) = schema.as_object() else {
+        return;
+    };
+    let own = keywords.get("type").and_then(Value::as_str);
+    let types: Vec<String> = match own {
+        Some(own) => vec![own.to_owned()],
+        None => around.to_vec(),
+    };
+    for (needed, of_type) in TYPED {
+        let is_typed = |name: &String| name == needed || needed == "integer" && name == "number";
+        for keyword in of_type
+            .iter()
+            .filter(|keyword| keywords.contains_key(**keyword))
+        {
+            if !types.iter().any(is_typed) {
+                found.push(format!("{place}: {keyword} without type {needed}"));
+            }
+        }
+    }
+    let properties = keywords.get("properties").and_then(Value::as_object);
+    for key in keywords
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let key = key.as_str().unwrap();
+        if !properties.is_some_and(|properties| properties.contains_key(key)) {
+            found.push(format!(
+                "{place}: {key} is required and not among the properties"
+            ));
+        }
+    }
+    if properties.is_some() && keywords.contains_key("patternProperties") {
+        found.push(format!(
+            "{place}: properties beside patterns that may match them"
+        ));
+    }
+    for (name, below) in keywords {
+        let place = format!("{place}/{name}");
+        match (name.as_str(), below) {
+            ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
+                for (key, below) in schemas {
+                    not_strict(below, &format!("{place}/{key}"), &[], found);
+                }
+            }
+            ("additionalProperties" | "items" | "propertyNames", below) => {
+                let key_of = match name.as_str() {
+                    "propertyNames" => vec!["string".to_owned()],
+                    _ => Vec::new(),
+                };
+                not_strict(below, &place, &key_of, found);
+            }
+            (name, Value::Array(schemas)) if OF_THE_SAME_VALUE.contains(&name) => {
+                for below in schemas {
+                    not_strict(below, &place, &types, found);
+                }
+            }
+            (name, below) if OF_THE_SAME_VALUE.contains(&name) => {
+                not_strict(below, &place, &types, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn strict_validators_find_a_type_beside_each_keyword_and_each_required_key_among_the_properties() {
+    let mut found = Vec::new();
+    not_strict(&schema(), "#", &[], &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_strict_validator_does_not_take_is_found() {
+    for (schema, expected) in [
+        (
+            json!({"required": ["a"]}),
+            "#: required without type object",
+        ),
+        (
+            json!({"type": "object", "not": {"required": ["a"]}}),
+            "#/not: a is required and not among the properties",
+        ),
+        (
+            json!({"type": "object", "properties": {"a": {"minimum": 1}}}),
+            "#/properties/a: minimum without type integer",
+        ),
+        (
+            json!({"type": "object", "properties": {"a": true}, "patternProperties": {"^a$": true}}),
+            "#: properties beside patterns that may match them",
+        ),
+    ] {
+        let mut found = Vec::new();
+        not_strict(&schema, "#", &[], &mut found);
+        assert!(found.iter().any(|found| found == expected), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_below_a_key_is_asked_for_where_the_key_is_a_map() {
+    let mut file = shop();
+    file["load_balancer"] = json!({"dns": {"names": ["shop.example.com"]}});
+    assert!(!is_valid(&file), "no subnets and no zone");
+    file["load_balancer"] = json!({"subnet_ids": ["subnet-1"], "dns": {"names": ["shop.example.com"], "hosted_zone_id": "Z1"}});
+    assert!(is_valid(&file));
+    file["load_balancer"]["dns"] = Value::Null;
+    assert!(is_valid(&file));
 }
 
 #[test]

@@ -336,6 +336,9 @@ impl AnyEvent {
             Just(SkipReason::ApprovalExpired),
             Just(SkipReason::RouteRemoved),
             Just(SkipReason::PredecessorFailed),
+            Just(SkipReason::AnotherSelected),
+            Just(SkipReason::TooYoung),
+            Just(SkipReason::OthersDeploying),
         ]
         .boxed()
     }
@@ -693,10 +696,20 @@ impl AnyEvent {
                 self.source(),
                 self.time(),
                 self.skip_reason(),
+                prop::option::of(self.text()),
                 prop::option::of(self.text())
             )
                 .prop_map(
-                    |(stack, service, image, source, requested_at, reason, deployment_id)| {
+                    |(
+                        stack,
+                        service,
+                        image,
+                        source,
+                        requested_at,
+                        reason,
+                        deployment_id,
+                        selected,
+                    )| {
                         LongshoreEvent::DeploymentSkipped(DeploymentSkipped {
                             stack,
                             service,
@@ -705,6 +718,7 @@ impl AnyEvent {
                             requested_at,
                             reason,
                             deployment_id,
+                            selected,
                         })
                     }
                 ),

@@ -32,6 +32,7 @@ impl Registry {
                     .get(&(repository.to_owned(), digest.to_string()))
                     .copied()
                     .unwrap_or_else(|| noon(0)),
+                tagged_at: None,
             })
             .collect()
     }

@@ -1,7 +1,7 @@
 //! Of the images that a registry holds, the one that a policy names; and what is news after another.
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_policy::image_policy::{ImagePolicy, Policy, RegistryImage};
+use longshore_policy::image_policy::{ImagePolicy, Policy, RegistryImage, is_release_tag};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ fn image(tag: &str, number: u8, minutes_ago: i64) -> RegistryImage {
         tag: tag.to_owned(),
         digest: format!("sha256:{number:064x}").parse().unwrap(),
         pushed_at: noon() - Duration::minutes(minutes_ago),
+        tagged_at: None,
     }
 }
 
@@ -127,10 +128,15 @@ fn a_moved_tag_is_news_where_moved_tags_are_followed_and_nowhere_else() {
 }
 
 #[test]
-fn another_tag_on_the_same_image_is_not_news() {
+fn another_tag_on_the_same_image_is_news_only_where_the_tag_counts() {
     let before = image("v2", 1, 60);
     let after = image("v3", 1, 60);
-    assert!(!policy(json!({"tags": ["v*"]})).is_news(&after, Some(&before)));
+    let by_push = policy(json!({"tags": ["v*"], "order": "pushed"}));
+    assert!(!by_push.is_news(&after, Some(&before)));
+    // The image may not be what runs any more.
+    let by_tag = policy(json!({"tags": ["v*"]}));
+    assert!(by_tag.is_news(&after, Some(&before)));
+    assert!(!by_tag.is_news(&before, Some(&after)));
     assert!(!policy(json!({"tags": ["v3"]})).is_news(&after, Some(&before)));
 }
 
@@ -301,11 +307,19 @@ fn an_order_needs_what_it_orders() {
         ),
         (
             json!({"tags": ["v*"], "order": "number"}),
-            "image_policy.order: ",
+            "image_policy.order: it orders what `tag_pattern` allows",
+        ),
+        (
+            json!({"order": "tagged"}),
+            "image_policy.order: no tag is allowed",
+        ),
+        (
+            json!({"tags": ["release"], "order": "tagged"}),
+            "image_policy.order: one exact tag is followed wherever it moves",
         ),
         (
             json!({"semver": "1", "tag_pattern": "(.*)", "order": "number"}),
-            "image_policy.order: ",
+            "image_policy.order: `semver` has an order of its own",
         ),
         (
             json!({"tag_pattern": "[0-9]+", "order": "number"}),
@@ -319,6 +333,211 @@ fn an_order_needs_what_it_orders() {
         let refused = refusal(policy.clone());
         assert!(refused.starts_with(expected), "{policy}: {refused}");
     }
+}
+
+/// The same, with its tag put that many minutes before noon.
+fn tagged(image: &RegistryImage, minutes_ago: i64) -> RegistryImage {
+    RegistryImage {
+        tagged_at: Some(noon() - Duration::minutes(minutes_ago)),
+        ..image.clone()
+    }
+}
+
+#[test]
+fn a_release_tag_that_was_put_last_wins_though_its_image_is_older() {
+    let promoted = tagged(&image("v1.0.2", 1, 60), 1);
+    let before = tagged(&image("v1.0.1", 2, 50), 40);
+    let images = [before.clone(), promoted.clone()];
+    let by_tag = policy(json!({"tags": ["v*"]}));
+    assert_eq!(named(&by_tag, &images).as_deref(), Some("v1.0.2"));
+    assert!(by_tag.is_news(&promoted, Some(&before)));
+    assert!(!by_tag.is_news(&before, Some(&promoted)));
+    let by_push = policy(json!({"tags": ["v*"], "order": "pushed"}));
+    assert_eq!(named(&by_push, &images).as_deref(), Some("v1.0.1"));
+    assert!(!by_push.is_news(&promoted, Some(&before)));
+}
+
+#[test]
+fn what_nobody_said_of_a_tag_is_taken_from_its_image_and_from_where_it_was_before() {
+    let mut unknown = image("v1.0.2", 1, 60);
+    assert_eq!(unknown.tagged_since(), noon() - Duration::minutes(60));
+    // Of another image, or before this one was pushed: that says nothing.
+    unknown.hear("v1.0.2", &image("v1.0.2", 2, 0).digest, noon());
+    let digest = unknown.digest.clone();
+    unknown.hear("v1.0.2", &digest, noon() - Duration::minutes(70));
+    assert_eq!(unknown.tagged_at, None);
+    unknown.hear("v1.0.2", &digest, noon() - Duration::minutes(5));
+    assert_eq!(unknown.tagged_since(), noon() - Duration::minutes(5));
+    // An earlier event that comes late.
+    unknown.hear("v1.0.2", &digest, noon() - Duration::minutes(30));
+    assert_eq!(unknown.tagged_since(), noon() - Duration::minutes(5));
+    // Moved since, so it was put there after that.
+    let mut moved = image("v1.0.2", 3, 90);
+    moved.learn(&unknown);
+    assert_eq!(moved.tagged_since(), noon() - Duration::minutes(5));
+    let mut other = image("v1.0.1", 3, 90);
+    other.learn(&unknown);
+    assert_eq!(other.tagged_at, None);
+}
+
+#[test]
+fn by_default_the_age_of_the_tag_counts_where_only_release_tags_are_allowed() {
+    for (written, is_by_tag) in [
+        (json!({"tags": ["v*"]}), true),
+        (json!({"tags": ["v1.*", "2.*", "release-*"]}), true),
+        (json!({"tags": ["v*", "main"]}), false),
+        (json!({"tags": ["*"]}), false),
+        (json!({"tags": ["vendor-*"]}), false),
+        (json!({"tags": ["v1.2.3"]}), false),
+        (json!({"tag_pattern": r"^v(?P<a>[0-9]+)\.[0-9]+"}), true),
+        (json!({"tag_pattern": r"(?:v|main-)[0-9]+"}), false),
+        (json!({"tag_pattern": r"\d+\.\d+\.\d+"}), true),
+        (json!({"tag_pattern": "[0-9a-f]{7}"}), false),
+        (
+            json!({"tag_pattern": "main-[0-9]+", "order": "tagged"}),
+            true,
+        ),
+        (json!({"tags": ["*"], "order": "tagged"}), true),
+        (json!({"tags": ["v*"], "order": "pushed"}), false),
+        (json!({"semver": "1"}), false),
+        (
+            json!({"tag_pattern": "v([0-9]+)", "order": "number"}),
+            false,
+        ),
+    ] {
+        assert_eq!(policy(written.clone()).is_by_tag(), is_by_tag, "{written}");
+    }
+}
+
+#[test]
+fn a_tag_with_a_version_looks_like_a_release_and_no_other() {
+    for tag in [
+        "v7",
+        "v1.0.2",
+        "1.4",
+        "api-v2.0.0",
+        "release-2026.11.30",
+        "1.10.0.4523-a39b",
+    ] {
+        assert!(is_release_tag(tag), "{tag}");
+    }
+    for tag in [
+        "main",
+        "latest",
+        "main-17",
+        "0a1b2c3",
+        "vendor",
+        "v",
+        "sha-1234567",
+        "1.",
+        "",
+    ] {
+        assert!(!is_release_tag(tag), "{tag}");
+    }
+}
+
+/// Each push: its tag, its minute and the number of its digest. The tags that are deployed, in order.
+fn deployed(policy: &Policy, pushes: &[(&str, i64, u8)]) -> Vec<String> {
+    let at = |minute: i64| noon() - Duration::minutes(1_000 - minute);
+    let mut held: Vec<RegistryImage> = Vec::new();
+    let mut followed: Option<RegistryImage> = None;
+    let mut deployed = Vec::new();
+    for (place, (tag, minute, number)) in pushes.iter().enumerate() {
+        let first = pushes[..=place].iter().find(|push| push.2 == *number);
+        let pushed = image(tag, *number, 1_000 - first.unwrap().1);
+        let digest = pushed.digest.clone();
+        held.retain(|image| image.tag != *tag);
+        held.push(pushed);
+        for image in &mut held {
+            if let Some(followed) = &followed {
+                image.learn(followed);
+            }
+            image.hear(tag, &digest, at(*minute));
+        }
+        if let Some(newest) = policy.newest(&held, noon())
+            && policy.is_news(newest, followed.as_ref())
+        {
+            deployed.push(newest.tag.clone());
+            followed = Some(newest.clone());
+        }
+    }
+    deployed
+}
+
+#[test]
+fn the_pushes_of_a_release_on_an_older_build_are_deployed_one_after_the_other() {
+    let pushes = [
+        ("main-1", 1, 10),
+        ("main-2", 2, 20),
+        ("v1.0.0", 3, 10),
+        ("v1.0.1", 4, 20),
+        ("v1.0.2", 5, 10),
+    ];
+    let policy = policy(json!({"tags": ["v*"]}));
+    assert_eq!(deployed(&policy, &pushes), ["v1.0.0", "v1.0.1", "v1.0.2"]);
+}
+
+#[test]
+fn each_move_of_one_exact_tag_is_deployed_also_back_to_an_older_image() {
+    let pushes = [
+        ("latest", 1, 10),
+        ("v2", 2, 20),
+        ("latest", 3, 20),
+        ("latest", 4, 10),
+    ];
+    let policy = policy(json!({"tags": ["latest"]}));
+    assert_eq!(deployed(&policy, &pushes), ["latest"; 3]);
+}
+
+#[test]
+fn every_pre_release_can_be_followed_and_a_range_with_one_takes_those_of_its_version_only() {
+    let pushes = [
+        ("1.0.0", 1, 1),
+        ("1.1.0-rc.1", 2, 2),
+        ("2.0.0-beta.1", 3, 3),
+    ];
+    let range = policy(json!({"semver": ">=1.0.0-0"}));
+    assert_eq!(deployed(&range, &pushes), ["1.0.0"]);
+    let every = policy(json!({"semver": "*", "pre_releases": true}));
+    assert_eq!(
+        deployed(&every, &pushes),
+        ["1.0.0", "1.1.0-rc.1", "2.0.0-beta.1"]
+    );
+}
+
+#[test]
+fn builds_that_end_in_another_order_than_their_numbers_leave_the_highest_in_place() {
+    let pushes = [
+        ("main-aaaaaaa-101", 1, 1),
+        ("main-bbbbbbb-103", 2, 2),
+        ("main-ccccccc-102", 3, 3),
+    ];
+    let policy = policy(json!({
+        "tag_pattern": "main-[0-9a-f]{7}-(?P<number>[0-9]+)",
+        "order": "number",
+    }));
+    assert_eq!(
+        deployed(&policy, &pushes),
+        ["main-aaaaaaa-101", "main-bbbbbbb-103"]
+    );
+}
+
+#[test]
+fn of_versions_with_four_parts_the_highest_stays_though_an_older_one_is_pushed_later() {
+    let pushes = [
+        ("1.9.7.4460-a39b25852", 1, 1),
+        ("1.10.0.4523-648bc61d4", 2, 2),
+        ("latest", 3, 3),
+        ("1.9.6.4429-23901a099", 4, 4),
+    ];
+    let policy = policy(json!({
+        "semver": "*",
+        "tag_pattern": r"^([0-9]+\.[0-9]+\.[0-9]+)\.[0-9]+-[0-9a-z]{9}$",
+    }));
+    assert_eq!(
+        deployed(&policy, &pushes),
+        ["1.9.7.4460-a39b25852", "1.10.0.4523-648bc61d4"]
+    );
 }
 
 #[test]
@@ -438,6 +657,8 @@ fn policies() -> impl Strategy<Value = ImagePolicy> {
         Just(json!({"tags": ["v*", "release", "main"]})),
         Just(json!({"tags": ["*"], "moved_tags": false})),
         Just(json!({"tag_pattern": "v?[0-9].*"})),
+        Just(json!({"tags": ["v*", "1.*"]})),
+        Just(json!({"tags": ["*"], "order": "tagged"})),
         Just(json!({"tag_pattern": "v?([0-9]+).*", "order": "number"})),
         Just(json!({"tag_pattern": ".*", "order": "alphabetical"})),
         Just(json!({"semver": "*", "pre_releases": true})),
@@ -478,7 +699,16 @@ fn repositories() -> impl Strategy<Value = Vec<RegistryImage>> {
         .prop_map(|(digests, minutes_ago)| {
             digests
                 .into_iter()
-                .map(|(tag, number)| image(tag, number, minutes_ago[usize::from(number)]))
+                .map(|(tag, number)| {
+                    let pushed = minutes_ago[usize::from(number)];
+                    let image = image(tag, number, pushed);
+                    // Of some tags it is known when they were put, none before its image was there.
+                    match tag.len() % 3 {
+                        0 => image,
+                        1 => tagged(&image, pushed - 1),
+                        _ => tagged(&image, pushed - 2),
+                    }
+                })
                 .collect()
         })
 }

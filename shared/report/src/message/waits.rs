@@ -107,11 +107,18 @@ pub(super) fn skipped(event: &DeploymentSkipped) -> Message {
             &event.image,
         ),
         rest: format!(": {why}"),
-        facts: vec![
-            fact("Why", why),
-            fact("Image", &image(&event.image)),
-            asked_for_by(&event.source),
-        ],
+        facts: [
+            Some(fact("Why", why)),
+            Some(fact("Image", &image(&event.image))),
+            event
+                .selected
+                .as_deref()
+                .map(|tag| fact("Selected instead", &code(tag, NAME))),
+            Some(asked_for_by(&event.source)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         note: note(&event.source),
         context: vec![asked_at(event.requested_at)],
         ..Draft::default()

@@ -24,6 +24,14 @@ pub fn skipped(reason: SkipReason) -> &'static str {
             "no route names the service any more; to deploy it all the same, write the route again, then ask for it \
              with a payload or the command line"
         }
+        SkipReason::AnotherSelected => {
+            "the image policy selects another image, which is newer or higher; to deploy it all the same, ask for it \
+             with a release file, a payload or the command line"
+        }
+        SkipReason::TooYoung => "the image policy lets it out when it is old enough",
+        SkipReason::OthersDeploying => {
+            "other containers of the service are being deployed; it is decided again when that has ended"
+        }
     }
 }
 
@@ -74,6 +82,21 @@ mod tests {
                 SkipReason::RouteRemoved,
                 "no route names the service any more",
                 true,
+            ),
+            (
+                SkipReason::AnotherSelected,
+                "the image policy selects another image, which is newer or higher",
+                true,
+            ),
+            (
+                SkipReason::TooYoung,
+                "the image policy lets it out when it is old enough",
+                false,
+            ),
+            (
+                SkipReason::OthersDeploying,
+                "other containers of the service are being deployed",
+                false,
             ),
         ] {
             let words = skipped(reason);

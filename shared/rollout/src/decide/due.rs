@@ -32,7 +32,11 @@ pub fn due<'a>(
     worker: &Worker,
 ) -> WakeUp<'a> {
     let followed = record.and_then(|record| record.followed.get(container));
-    if let Some(newest) = newest.filter(|newest| policy.is_news(newest, followed)) {
+    let is_news = |newest: &&RegistryImage| {
+        policy.is_news(newest, followed)
+            || record.is_some_and(|record| was_put_since(record, container, policy, newest))
+    };
+    if let Some(newest) = newest.filter(is_news) {
         return WakeUp::News(newest);
     }
     let Some(record) = record else {
@@ -47,6 +51,23 @@ pub fn due<'a>(
     }
     let waiting = record.waiting.get(container);
     waiting.map_or(WakeUp::Nothing, WakeUp::Waiting)
+}
+
+/// Whether a tag was put after a person had asked for another image, though the registry held it already when that was
+/// heard of: so it was taken for one that the person had seen.
+fn was_put_since(
+    record: &Record,
+    container: &str,
+    policy: &Policy,
+    newest: &RegistryImage,
+) -> bool {
+    let followed = record.followed.get(container);
+    let (Some(asked), Some(followed)) = (record.asked.get(container), followed) else {
+        return false;
+    };
+    policy.moves_on(newest, Some(followed))
+        && (followed.tagged_since()..newest.tagged_since()).contains(&asked.at)
+        && asked.image.digest != newest.digest
 }
 
 /// What to note of a request that waits, by whether a route still names its container.

@@ -5,6 +5,7 @@
 //! | What is a wake-up about? | [`due`] |
 //! | Does this request go out, wait, or is it skipped, and why? | [`decide`]; for its image's architecture [`fit`]; while its stack changes [`while_changing`] |
 //! | What does a skipped request leave behind? | [`skipped`] |
+//! | What is noted of a push that does not go out? | [`note`] |
 //! | Which request does an approval let go out? | [`to_be_approved`] |
 //! | Is a request given up that waits for its route? | [`about_route`] |
 //! | How far is a service that comes first? | [`progress`] |
@@ -18,6 +19,7 @@
 mod approval;
 mod due;
 mod next_step;
+mod passed_over;
 mod progress;
 mod request;
 mod restart;
@@ -29,6 +31,7 @@ mod skip;
 pub use approval::to_be_approved;
 pub use due::{AboutRoute, WakeUp, about_route, due};
 pub use next_step::{NextStep, next_step};
+pub use passed_over::{Heard, Note, find, note};
 pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
 pub use restart::{Restart, restart};

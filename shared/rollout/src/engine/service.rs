@@ -1,7 +1,10 @@
 //! A service as it is worked on: what is written of it, and what ECS shows of it.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{join, try_join};
 use longshore_events::longshore::SkipReason;
+use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, ErrorClass, Version, Worker};
 
@@ -40,6 +43,14 @@ impl Written {
 
     pub(crate) fn last(&self) -> Option<&Deployment> {
         self.record().map(|record| &record.deployment)
+    }
+
+    /// Whether any of these was not taken in yet as what its policy named.
+    pub(crate) fn has_not_followed(&self, named: &BTreeMap<String, RegistryImage>) -> bool {
+        let followed = self.record().map(|record| &record.followed);
+        named.iter().any(|(container, image)| {
+            followed.and_then(|followed| followed.get(container)) != Some(image)
+        })
     }
 
     pub(crate) fn is_changing(&self) -> bool {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deployment::Deployment;
 use super::request::Request;
-use super::waiting::{Hold, Waiting};
+use super::waiting::{Hold, PassedOver, Waiting};
 
 /// A service's record. Everybody reads its [fields](RecordFields); only the transitions of this module write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct RecordFields {
     /// The newest request that may not go out yet, by container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waiting: BTreeMap<String, Waiting>,
+    /// The last push that an image policy allows and that did not go out, by container, until something newer does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed_over: BTreeMap<String, PassedOver>,
     /// Images that the service needs and that were not in their repository when it was last looked, as was published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Digest>,

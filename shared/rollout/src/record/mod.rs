@@ -19,4 +19,4 @@ pub use document::{Record, RecordFields};
 pub use request::Request;
 pub(crate) use request::refusal;
 pub use state::{State, TaskPhase};
-pub use waiting::{Hold, Wait, Waiting};
+pub use waiting::{Hold, PassedOver, Wait, Waiting};

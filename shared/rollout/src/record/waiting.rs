@@ -1,7 +1,8 @@
 //! What keeps a request back.
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_events::longshore::WaitReason;
+use longshore_events::image::Image;
+use longshore_events::longshore::{SkipReason, WaitReason};
 use serde::{Deserialize, Serialize};
 
 use super::request::Request;
@@ -17,6 +18,30 @@ pub struct Hold {
     /// Until when; without it, until somebody resumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
+}
+
+/// A push that an image policy allows and that did not go out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// What was pushed; its tag is there.
+    pub image: Image,
+    /// When it was pushed, or its tag was put on an image that was there.
+    pub at: DateTime<Utc>,
+    /// Why it did not go out.
+    pub reason: SkipReason,
+    /// The tag that the policy selected instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<String>,
+}
+
+impl PassedOver {
+    /// Whether that may change by itself.
+    pub fn is_for_now(&self) -> bool {
+        matches!(
+            self.reason,
+            SkipReason::TooYoung | SkipReason::OthersDeploying
+        )
+    }
 }
 
 /// Why and how long a request waits.

@@ -7,21 +7,21 @@
 use futures_util::future::join;
 use longshore_events::image::Image;
 use longshore_events::incoming::Push;
-use longshore_events::longshore::Source;
+use longshore_events::longshore::{SkipReason, Source};
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::{Policy, RegistryImage};
 use longshore_policy::route::Subscriber;
-use longshore_state::{Version, Worker, decide_again};
+use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
 
 use super::named::holdings;
-use crate::decide::{WakeUp, due};
+use crate::decide::{Heard, WakeUp, due, find, note};
 use crate::documents::{RecordKey, RecordStore, StackRecordStore};
 use crate::engine::{
     DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, refused_or_failed,
 };
 use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{Record, Request};
+use crate::record::{PassedOver, Record, Request};
 
 /// What woke a subscriber.
 #[derive(Debug, Clone, Copy)]
@@ -120,15 +120,21 @@ impl<C: Cloud> Engine<'_, C> {
         stored: Option<(Record, Version)>,
         images: &[RegistryImage],
     ) -> Result<Outcome, Stop> {
-        let newest = policy.newest(images, self.worker.now);
+        let container = &self.subscriber.container;
         let record = stored.as_ref().map(|(record, _)| record);
-        match due(
-            record,
-            &self.subscriber.container,
-            policy,
-            newest,
-            self.worker,
-        ) {
+        let heard = heard(record, container, wake);
+        let images = &learned(images, record, container, &heard);
+        let newest = policy.newest(images, self.worker.now);
+        let due = due(record, container, policy, newest, self.worker);
+        if !matches!(due, WakeUp::News(_))
+            && self
+                .note_heard(policy, &stored, images, newest, heard.as_ref())
+                .await?
+        {
+            // Then it is looked at again.
+            return Err(CallError::lost_race(&RecordKey(&self.service_id)).into());
+        }
+        match due {
             WakeUp::Nothing => {
                 if let Some((record, version)) = stored {
                     flush(self.cloud, record, version, self.worker).await?;
@@ -147,6 +153,90 @@ impl<C: Cloud> Engine<'_, C> {
                 Box::pin(self.pursue_waiting(stored, &request)).await
             }
         }
+    }
+
+    /// Writes down what was heard of a push that does not go out; whether anything was to be written.
+    async fn note_heard(
+        &self,
+        policy: &Policy,
+        stored: &Option<(Record, Version)>,
+        images: &[RegistryImage],
+        newest: Option<&RegistryImage>,
+        heard: Option<&Heard>,
+    ) -> Result<bool, Stop> {
+        let container = &self.subscriber.container;
+        let Some((record, version)) = stored else {
+            return self.note_first(policy, images, heard).await;
+        };
+        let note = note(
+            record,
+            container,
+            policy,
+            images,
+            newest,
+            heard,
+            self.worker.now,
+        );
+        let before = record;
+        let mut record = before.clone();
+        if let Some(followed) = note.followed {
+            record.follows(&[(container.clone(), followed)].into());
+        }
+        if let Some(passed_over) = note.passed_over
+            && record.passes_over(container, &passed_over)
+        {
+            tracing::debug!(
+                stack = self.service_id.stack,
+                service = self.service_id.service,
+                image = %passed_over.image,
+                reason = ?passed_over.reason,
+                selected = passed_over.selected,
+                "a push that the image policy allows is not deployed"
+            );
+            if note.is_published {
+                record.publish_passed_over(&passed_over, self.worker);
+            }
+        }
+        if record == *before {
+            return Ok(false);
+        }
+        self.cloud.save(&record, Some(version)).await?;
+        Ok(true)
+    }
+
+    /// The same for a service without a record: it gets one where nothing but the event says when a tag was put.
+    async fn note_first(
+        &self,
+        policy: &Policy,
+        images: &[RegistryImage],
+        heard: Option<&Heard>,
+    ) -> Result<bool, Stop> {
+        let image = heard.and_then(|heard| Some((heard, find(images, heard)?)));
+        let Some((heard, image)) = image else {
+            return Ok(false);
+        };
+        if !(policy.is_by_tag() && policy.allows(&image.tag) && heard.at > image.pushed_at) {
+            return Ok(false);
+        }
+        let shown = match self.look_at_service().await {
+            Ok(shown) => shown,
+            // Its stack may still make it.
+            Err(Stop::Call(error)) if error.class != ErrorClass::NotFound => {
+                return Err(Stop::Call(error));
+            }
+            Err(_) => return Ok(false),
+        };
+        let passed_over = PassedOver {
+            image: heard.image.clone(),
+            at: heard.at,
+            reason: SkipReason::TooYoung,
+            selected: None,
+        };
+        let change = |record: &mut Record| {
+            record.passes_over(&self.subscriber.container, &passed_over);
+        };
+        self.note(None, &shown, change).await?;
+        Ok(true)
     }
 
     /// Takes up a claim whose invocation died, unless the stack is changing: then that is done at its end.
@@ -190,12 +280,12 @@ impl<C: Cloud> Engine<'_, C> {
         let (event_id, at, source) = match wake {
             Wake::Push(push) if is(&push.image) => (&push.event_id, push.at, Source::Push),
             // The event named another image, and the one of this image is still to come.
-            Wake::Push(push) => (&push.event_id, image.pushed_at, Source::Push),
+            Wake::Push(push) => (&push.event_id, image.tagged_since(), Source::Push),
             Wake::Settled(request) => {
-                let at = has_waited.map_or(image.pushed_at, |request| request.at);
+                let at = has_waited.map_or(image.tagged_since(), |request| request.at);
                 (&request.id, at, request.source.clone())
             }
-            Wake::Look => (&self.worker.id, image.pushed_at, Source::Reconcile),
+            Wake::Look => (&self.worker.id, image.tagged_since(), Source::Reconcile),
         };
         let last = record.map_or(0, |record| record.deployment.number);
         let number = format!("-{}", last.saturating_add(1));
@@ -226,4 +316,48 @@ impl<C: Cloud> Engine<'_, C> {
                 .map_or_else(Vec::new, |request| request.replaced_requests.clone()),
         }
     }
+}
+
+/// What was heard of: what woke the subscriber, or else what was put off before.
+fn heard(record: Option<&Record>, container: &str, wake: Wake<'_>) -> Option<Heard> {
+    match wake {
+        Wake::Push(push) => Some(Heard {
+            image: push.image.clone(),
+            at: push.at,
+        }),
+        Wake::Settled(request) if !request.is_explicit() => Some(Heard {
+            image: request.image.clone(),
+            at: request.at,
+        }),
+        Wake::Settled(_) | Wake::Look => {
+            let passed_over = record?.passed_over.get(container)?;
+            passed_over.is_for_now().then(|| Heard {
+                image: passed_over.image.clone(),
+                at: passed_over.at,
+            })
+        }
+    }
+}
+
+/// What the registry holds, with what is known of when the tags were put.
+fn learned(
+    images: &[RegistryImage],
+    record: Option<&Record>,
+    container: &str,
+    heard: &Option<Heard>,
+) -> Vec<RegistryImage> {
+    let followed = record.and_then(|record| record.followed.get(container));
+    let passed_over = record.and_then(|record| record.passed_over.get(container));
+    let passed_over = passed_over.map(|it| (&it.image, it.at));
+    let heard = heard.as_ref().map(|heard| (&heard.image, heard.at));
+    let mut images = images.to_vec();
+    for image in &mut images {
+        if let Some(followed) = followed {
+            image.learn(followed);
+        }
+        for (known, at) in passed_over.iter().chain(&heard) {
+            image.hear(known.tag.as_deref().unwrap_or_default(), &known.digest, *at);
+        }
+    }
+    images
 }

@@ -35,8 +35,12 @@ pub(crate) async fn baseline<C: Cloud>(
     images.retain(|image| image.pushed_at <= at);
     let named = subscribers.iter().filter_map(|subscriber| {
         let policy = subscriber.image_policy.compile().ok()?;
-        let newest = policy.newest(&images, worker.now)?;
-        Some((subscriber.container.clone(), newest.clone()))
+        let mut newest = policy.newest(&images, worker.now)?.clone();
+        if policy.is_by_tag() {
+            // Whatever tag was put until then has been seen, whether ECR's event of it has come or not.
+            newest.tagged_at = Some(at);
+        }
+        Some((subscriber.container.clone(), newest))
     });
     Ok(named.collect())
 }
@@ -53,7 +57,7 @@ pub(crate) fn only_news(
             .find(|subscriber| subscriber.container == *container);
         subscriber
             .and_then(|subscriber| subscriber.image_policy.compile().ok())
-            .is_some_and(|policy| policy.is_news(image, record.followed.get(container)))
+            .is_some_and(|policy| policy.moves_on(image, record.followed.get(container)))
     });
 }
 

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join3, try_join, try_join_all};
-use longshore_events::longshore::OperationKind;
+use longshore_events::longshore::{OperationKind, SkipReason};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version, change, load};
 
 use crate::decide::{Decision, Progress, Situation, decide, progress, while_changing};
-use crate::documents::{RecordStore, RouteStore, StackKey, StackRecordStore};
+use crate::documents::{RecordKey, RecordStore, RouteStore, StackKey, StackRecordStore};
 use crate::engine::{Engine, Outcome, Stop, Written};
 use crate::outbox::change_and_publish;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Record, Request, refusal};
+use crate::record::{Deployment, PassedOver, Record, Request, refusal};
 use crate::stack_record::{Operation, OperationState};
 
 impl<C: Cloud> Engine<'_, C> {
@@ -55,7 +55,13 @@ impl<C: Cloud> Engine<'_, C> {
             Decision::Skip(reason) => self.skip(written, &shown, request, followed, reason).await,
             Decision::ComeAgain => Err(Stop::Call(self.claimed_already())),
             Decision::Later if request.is_explicit() => Err(Stop::Call(self.is_busy())),
-            Decision::Later => Ok(Outcome::Nothing),
+            Decision::Later => self.put_off(written, request).await,
+            Decision::Resume if written.has_not_followed(followed) => {
+                // Then it is looked at again.
+                let change = |record: &mut Record| record.follows(followed);
+                self.note(written.stored, &shown, change).await?;
+                Err(CallError::lost_race(&RecordKey(&self.service_id)).into())
+            }
             Decision::Resume => self.resume(&written, &shown).await,
             Decision::Wait(wait) => self.wait(written, &shown, request, followed, wait).await,
             Decision::Deploy => {
@@ -137,6 +143,22 @@ impl<C: Cloud> Engine<'_, C> {
             self.cloud.save_stack(&record, Some(&version)).await?;
         }
         Ok(Outcome::Pending)
+    }
+
+    /// What comes after the deployment of other containers finds the request again, and when its tag was put.
+    async fn put_off(&self, written: Written, request: &Request) -> Result<Outcome, Stop> {
+        if let Some((mut record, version)) = written.stored {
+            let passed_over = PassedOver {
+                image: request.image.clone(),
+                at: request.at,
+                reason: SkipReason::OthersDeploying,
+                selected: None,
+            };
+            if record.passes_over(&self.subscriber.container, &passed_over) {
+                self.cloud.save(&record, Some(&version)).await?;
+            }
+        }
+        Ok(Outcome::Nothing)
     }
 
     fn is_busy(&self) -> CallError {

@@ -54,11 +54,11 @@ impl<C: Cloud> Engine<'_, C> {
         let container = &self.subscriber.container;
         let skipped = skipped(written.record(), request, container, reason);
         let change = |record: &mut Record| {
-            if skipped.is_published {
-                record.skipped(request, reason, self.worker);
-            }
             if skipped.is_taken_in {
                 record.follows(followed);
+            }
+            if skipped.is_published {
+                record.skipped(request, container, reason, self.worker);
             }
             if skipped.is_heard {
                 record.is_asked(request, container);
@@ -79,7 +79,7 @@ impl<C: Cloud> Engine<'_, C> {
         reason: SkipReason,
     ) -> Result<Outcome, Stop> {
         if let Some((mut record, version)) = written.stored {
-            record.skipped(request, reason, self.worker);
+            record.skipped(request, &self.subscriber.container, reason, self.worker);
             let version = self.cloud.save(&record, Some(&version)).await?;
             flush(self.cloud, record, version, self.worker).await?;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use longshore_events::longshore::{LongshoreEvent, SkipReason, Source};
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_policy::image_policy::ImagePolicy;
+use longshore_policy::image_policy::{ImagePolicy, Order};
 use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_rollout::engine::{DeployError, Outcome};
 use longshore_rollout::ports::ImageContents;
@@ -138,6 +138,191 @@ async fn a_higher_version_that_was_pushed_earlier_is_not_replaced_by_a_lower_one
     assert_eq!(push(&cloud, "v1.9.9", '3', 10).await, Outcome::Nothing);
     assert!(is_started(&push(&cloud, "v1.11.0", '4', 20).await));
     assert!(runs(&cloud, &api, '4'));
+}
+
+/// A tag is put on an image at one time, and that is heard of at another.
+async fn put(cloud: &FakeCloud, tag: &str, digit: char, at: i64, heard_at: i64) -> Outcome {
+    cloud.set_now(noon(heard_at));
+    let event = cloud.push(tag, digest(digit), noon(at));
+    let worker = worker(&format!("put-{tag}-{heard_at}"), heard_at);
+    let mut results = deploy_push(cloud, &event, &worker).await.unwrap();
+    results.remove(0).unwrap().outcome
+}
+
+/// What the record says of the last push that was not deployed.
+fn passed_over(cloud: &FakeCloud, api: &Subscriber) -> Option<(String, SkipReason)> {
+    let record = cloud.record(api).unwrap();
+    let passed_over = record.passed_over.get(&api.container)?;
+    Some((passed_over.image.tag.clone()?, passed_over.reason))
+}
+
+#[tokio::test]
+async fn a_release_tag_that_is_put_on_an_older_image_promotes_it() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-20));
+    cloud.push("main-2", digest('3'), noon(-10));
+    assert!(is_started(&put(&cloud, "v1.0.1", '2', 0, 0).await));
+    settle(&cloud, &api, 5).await;
+    assert!(is_started(&put(&cloud, "v1.0.2", '3', 10, 10).await));
+    settle(&cloud, &api, 15).await;
+    assert!(is_started(&put(&cloud, "v1.0.3", '2', 20, 20).await));
+    settle(&cloud, &api, 25).await;
+    assert!(runs(&cloud, &api, '2'));
+    // Nobody but the record knows any more when the tag was put.
+    assert_eq!(look(&cloud, &api, 900).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '2'));
+    assert_eq!(cloud.updates(&api), 3);
+}
+
+#[tokio::test]
+async fn a_late_event_of_an_older_tag_deploys_nothing_and_publishes_nothing() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-20));
+    cloud.push("main-2", digest('3'), noon(-10));
+    cloud.push("main-3", digest('4'), noon(-5));
+    put(&cloud, "v1.0.3", '2', 20, 20).await;
+    settle(&cloud, &api, 25).await;
+    let before = cloud.published().len();
+    for (tag, digit, at) in [("v1.0.2", '3', 10), ("v1.0.1", '4', 5), ("v1.0.2", '3', 10)] {
+        assert_eq!(put(&cloud, tag, digit, at, 30).await, Outcome::Nothing);
+    }
+    assert_eq!(look(&cloud, &api, 900).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '2'));
+    assert_eq!(cloud.published().len(), before);
+    assert_eq!(passed_over(&cloud, &api), None);
+}
+
+#[tokio::test]
+async fn where_the_event_of_a_promotion_is_lost_what_ecr_knows_counts_until_the_next_tag() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-20));
+    cloud.push("main-2", digest('3'), noon(-10));
+    cloud.push("v1.0.1", digest('2'), noon(0));
+    cloud.push("v1.0.2", digest('3'), noon(10));
+    cloud.push("v1.0.3", digest('2'), noon(20));
+    assert!(is_started(&look(&cloud, &api, 30).await));
+    assert!(runs(&cloud, &api, '3'));
+    settle(&cloud, &api, 35).await;
+    // It was not lost but late, and newer than what is known of the others.
+    assert!(is_started(&put(&cloud, "v1.0.3", '2', 20, 40).await));
+    settle(&cloud, &api, 45).await;
+    assert_eq!(put(&cloud, "v1.0.2", '3', 10, 50).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '2'));
+}
+
+#[tokio::test]
+async fn a_promotion_that_is_too_young_is_remembered_until_it_is_old_enough() {
+    let api = by(ImagePolicy {
+        minimum_age_minutes: 10,
+        ..tags(&["v*"])
+    });
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-7200));
+    cloud.push("main-2", digest('3'), noon(0));
+    assert!(is_started(&put(&cloud, "v1.0.1", '2', 100, 100).await));
+    settle(&cloud, &api, 105).await;
+    assert_eq!(put(&cloud, "v1.0.2", '3', 110, 110).await, Outcome::Nothing);
+    let expected = Some(("v1.0.2".to_owned(), SkipReason::TooYoung));
+    assert_eq!(passed_over(&cloud, &api), expected);
+    assert!(is_started(&look(&cloud, &api, 600).await));
+    assert!(runs(&cloud, &api, '3'));
+    assert_eq!(passed_over(&cloud, &api), None);
+}
+
+#[tokio::test]
+async fn after_a_person_went_back_a_new_tag_on_what_ran_before_promotes_it_again() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    put(&cloud, "v1", '2', 0, 0).await;
+    settle(&cloud, &api, 5).await;
+    put(&cloud, "v2", '3', 10, 10).await;
+    settle(&cloud, &api, 15).await;
+    let asked = ask(&cloud, "by-hand", "shop/api:v1", 20, 20).await;
+    assert!(is_started(&asked.unwrap()));
+    settle(&cloud, &api, 25).await;
+    assert_eq!(put(&cloud, "v2", '3', 10, 30).await, Outcome::Nothing);
+    assert!(is_started(&put(&cloud, "v3", '3', 40, 40).await));
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
+async fn a_late_event_of_a_tag_that_was_put_before_a_person_asked_does_not_undo_that() {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-20));
+    cloud.push("main-2", digest('3'), noon(-10));
+    put(&cloud, "v1", '2', 0, 0).await;
+    settle(&cloud, &api, 5).await;
+    cloud.push("v2", digest('3'), noon(10));
+    let asked = ask(&cloud, "by-hand", "shop/api:v1", 20, 20).await;
+    assert!(asked.is_ok(), "{asked:?}");
+    assert_eq!(put(&cloud, "v2", '3', 10, 30).await, Outcome::Nothing);
+    assert_eq!(look(&cloud, &api, 900).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '2'));
+}
+
+#[tokio::test]
+async fn a_tag_that_was_put_between_a_persons_request_and_its_being_heard_of_is_newer_than_the_request()
+ {
+    let api = by(tags(&["v*"]));
+    let cloud = cloud(&api);
+    cloud.push("main-1", digest('2'), noon(-20));
+    cloud.push("main-2", digest('3'), noon(-10));
+    cloud.push("v2", digest('3'), noon(20));
+    let asked = ask(&cloud, "by-hand", "shop/api:main-1", 10, 30).await;
+    assert!(is_started(&asked.unwrap()));
+    assert!(is_started(&put(&cloud, "v2", '3', 20, 40).await));
+    assert_eq!(put(&cloud, "v2", '3', 20, 50).await, Outcome::Nothing);
+    assert!(runs(&cloud, &api, '3'));
+}
+
+#[tokio::test]
+async fn a_release_that_is_lower_than_what_runs_is_noted_and_published_once() {
+    let api = by(ImagePolicy {
+        semver: Some("*".to_owned()),
+        ..ImagePolicy::default()
+    });
+    let cloud = cloud(&api);
+    put(&cloud, "v2.0.0", '2', 0, 0).await;
+    settle(&cloud, &api, 5).await;
+    let before = cloud.published().len();
+    for heard_at in [10, 20] {
+        assert_eq!(
+            put(&cloud, "v1.9.9", '3', 10, heard_at).await,
+            Outcome::Nothing
+        );
+    }
+    let expected = Some(("v1.9.9".to_owned(), SkipReason::AnotherSelected));
+    assert_eq!(passed_over(&cloud, &api), expected);
+    let published = cloud.published().split_off(before);
+    let [LongshoreEvent::DeploymentSkipped(skipped)] = published.as_slice() else {
+        panic!("{published:#?}");
+    };
+    assert_eq!(skipped.reason, SkipReason::AnotherSelected);
+    assert_eq!(skipped.selected.as_deref(), Some("v2.0.0"));
+    // Once something newer goes out, nobody asks for it any more.
+    put(&cloud, "v2.0.1", '4', 30, 30).await;
+    assert_eq!(passed_over(&cloud, &api), None);
+}
+
+#[tokio::test]
+async fn a_build_that_is_older_than_what_runs_is_noted_without_a_word_in_slack() {
+    let api = by(ImagePolicy {
+        tag_pattern: Some("main-([0-9]+)".to_owned()),
+        order: Some(Order::Number),
+        ..ImagePolicy::default()
+    });
+    let cloud = cloud(&api);
+    put(&cloud, "main-103", '2', 0, 0).await;
+    settle(&cloud, &api, 5).await;
+    let before = cloud.published().len();
+    assert_eq!(put(&cloud, "main-102", '3', 10, 10).await, Outcome::Nothing);
+    let expected = Some(("main-102".to_owned(), SkipReason::AnotherSelected));
+    assert_eq!(passed_over(&cloud, &api), expected);
+    assert_eq!(cloud.published().len(), before);
 }
 
 #[tokio::test]

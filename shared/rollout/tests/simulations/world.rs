@@ -126,6 +126,12 @@ pub struct World {
     pub hold_changes: Vec<(DateTime<Utc>, HoldChange)>,
     /// How often each image was pushed, or a tag moved onto it.
     pub pushes: BTreeMap<Digest, usize>,
+    /// When each tag was put on the image that it is on.
+    pub puts: BTreeMap<String, DateTime<Utc>>,
+    /// Whether nobody heard of a push, so that nobody knows when its tag was put.
+    pub is_push_lost: bool,
+    /// Whether somebody deleted images.
+    pub is_deleted: bool,
     /// Whether any call went wrong, or anything ran side by side.
     pub is_disturbed: bool,
     letters: usize,
@@ -163,6 +169,9 @@ impl World {
             mail: Vec::new(),
             hold_changes: Vec::new(),
             pushes: BTreeMap::new(),
+            puts: BTreeMap::new(),
+            is_push_lost: false,
+            is_deleted: false,
             is_disturbed: false,
             letters: 0,
             posted: 0,
@@ -213,6 +222,11 @@ impl World {
         self.after(other, succeeded.1);
     }
 
+    /// Nobody hears of this any more.
+    pub fn lose(&mut self, letter: &Letter) {
+        self.is_push_lost |= matches!(letter.wake, Wake::Push(_));
+    }
+
     fn before(&mut self, letter: &Letter) {
         let said = match letter.wake {
             Wake::Resume(number) => HoldChange::Resumed(number),
@@ -231,6 +245,8 @@ impl World {
         } else if succeeded && let Wake::Hold(number) = letter.wake {
             self.hold_changes
                 .push((self.now(), HoldChange::Held(number)));
+        } else if !succeeded {
+            self.lose(&letter);
         }
         self.post_news();
     }
@@ -407,6 +423,7 @@ impl World {
     pub fn push(&mut self, tag: &str, digit: char) {
         let digest = digest(digit);
         *self.pushes.entry(digest.clone()).or_default() += 1;
+        self.puts.insert(tag.to_owned(), self.now());
         let push = self.cloud.push(tag, digest, self.now());
         self.letters += 1;
         let event_id = format!("push-{}", self.letters);
@@ -474,7 +491,9 @@ impl World {
             }
             while self.end_task() {}
             if is_mail_lost {
-                self.mail.clear();
+                for letter in std::mem::take(&mut self.mail) {
+                    self.lose(&letter);
+                }
             }
             self.deliver_all().await;
             let failures = self

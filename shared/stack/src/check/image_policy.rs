@@ -65,7 +65,9 @@ fn check_version(
     };
     // A tag without a number is not meant as a version, nor as a build.
     let has_number = tag.contains(|character: char| character.is_ascii_digit());
-    if compiled.allows(tag) || !has_number || spec.tags.is_some() {
+    // An empty list allows nothing, which is its meaning, and one exact tag is moved onto whatever runs next.
+    let names_no_series = !spec.follows() || compiled.exact_tag().is_some();
+    if compiled.allows(tag) || !has_number || names_no_series {
         return;
     }
     let message = match (&spec.semver, &spec.tag_pattern) {

@@ -25,8 +25,8 @@ pub fn schema() -> Value {
         definitions.insert(format!("{name}Overlay"), optional(definition.clone()));
         definitions.insert(name.clone(), definition);
     }
-    let without_environments = asked_for(&complete, &types, true);
-    let with_environments = asked_for(&complete, &types, false);
+    let without_environments = asked_of_object(&complete, &types, true);
+    let with_environments = asked_of_object(&complete, &types, false);
     let name = complete["properties"]["name"].clone();
     for keyword in ["$schema", "title"] {
         take(&mut complete, keyword);
@@ -54,7 +54,7 @@ pub fn schema() -> Value {
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/Overlay"}, {"type": "null"}]},
     });
     root["required"] = json!(["name"]);
-    root["if"] = json!({"not": {"required": ["environments"]}});
+    root["if"] = json!({"not": needed(["environments"])});
     root["then"] = without_environments.unwrap_or_default();
     root["else"] = with_environments.unwrap_or_default();
     root["$defs"] = Value::Object(definitions);
@@ -254,7 +254,8 @@ fn without_null(choice: &mut Value) {
 }
 
 /// What must be there in a schema and, but for lists, below it, without a description of any key: its keys are
-/// patterns, which no editor proposes. In maps, no value is null, which only an overlay may have.
+/// patterns, which no editor proposes. In maps, no value is null, which only an overlay may have. Of what is not an
+/// object it asks nothing: that it should be one is said where the key is described.
 fn asked_for(schema: &Value, types: &Keywords, is_complete: bool) -> Option<Value> {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => types.get(reference.rsplit('/').next()?)?,
@@ -264,10 +265,17 @@ fn asked_for(schema: &Value, types: &Keywords, is_complete: bool) -> Option<Valu
         let mut choices = choices.iter();
         return choices.find_map(|choice| asked_for(choice, types, is_complete));
     }
-    let mut asked = Map::new();
+    let mut asked = asked_of_object(schema, types, is_complete)?;
+    asked["type"] = json!("object");
+    Some(json!({"if": {"type": "object"}, "then": asked}))
+}
+
+/// The same of what is an object.
+fn asked_of_object(schema: &Value, types: &Keywords, is_complete: bool) -> Option<Value> {
+    let mut asked = Vec::new();
     let required = names_of(schema);
     if is_complete && !required.is_empty() {
-        asked.insert("required".to_owned(), json!(required));
+        asked.push(needed(required.iter().map(String::as_str)));
     }
     let mut keys = Map::new();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -283,7 +291,7 @@ fn asked_for(schema: &Value, types: &Keywords, is_complete: bool) -> Option<Valu
         }
     }
     if !keys.is_empty() {
-        asked.insert("patternProperties".to_owned(), Value::Object(keys));
+        asked.push(json!({"patternProperties": keys}));
     }
     let values = &schema["additionalProperties"];
     if values.is_object() && schema["properties"].is_null() {
@@ -292,9 +300,24 @@ fn asked_for(schema: &Value, types: &Keywords, is_complete: bool) -> Option<Valu
             Some(below) => json!({"allOf": [is_null, below]}),
             None => is_null,
         };
-        asked.insert("additionalProperties".to_owned(), values);
+        asked.push(json!({"additionalProperties": values}));
     }
-    (!asked.is_empty()).then_some(Value::Object(asked))
+    match asked.len() {
+        0 => None,
+        1 => asked.pop(),
+        _ => Some(json!({"allOf": asked})),
+    }
+}
+
+/// That these keys are there. Strict validators want to see each key that is required among the properties beside it;
+/// for one without a schema of its own, no editor proposes anything.
+fn needed<'a>(keys: impl IntoIterator<Item = &'a str>) -> Value {
+    let keys: BTreeSet<&str> = keys.into_iter().collect();
+    let properties: Keywords = keys
+        .iter()
+        .map(|key| ((*key).to_owned(), Value::Bool(true)))
+        .collect();
+    json!({"required": keys, "properties": properties})
 }
 
 /// Removes the definitions that nothing refers to.

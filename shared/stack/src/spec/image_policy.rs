@@ -12,10 +12,10 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct ImagePolicy {
     /// Names of tags, or patterns with `*` and `?`. One name without either is followed exactly: whatever
-    /// the tag holds is deployed. Of several, or of patterns, the image pushed last is. An empty list: no
+    /// the tag holds is deployed. Of several, or of patterns, the newest is, as `order` says. An empty list: no
     /// push is deployed.
     pub tags: Option<Vec<String>>,
-    /// A regular expression that a whole tag must match; the image pushed last is deployed. Beside
+    /// A regular expression that a whole tag must match; the newest is deployed, as `order` says. Beside
     /// `semver` it says where in the tag the version is: its group `version`, or else its first group.
     pub tag_pattern: Option<String>,
     /// A range of semantic versions, as Cargo writes them: `>=1.2, <2`. The highest version is deployed; a
@@ -25,8 +25,9 @@ pub struct ImagePolicy {
     /// deploys the highest version of all. Default: false.
     #[serde(default)]
     pub pre_releases: bool,
-    /// By what the highest of the tags that `tag_pattern` allows is deployed, whenever it was pushed, so that a slow
-    /// older build does not win. Default: the image pushed last is deployed.
+    /// What the newest of the allowed tags is: by when it was put (`tagged`) or its image was pushed (`pushed`), or
+    /// beside `tag_pattern` by a `number` in it or by the alphabet (`alphabetical`). Default: `tagged` where only
+    /// release tags are allowed, such as `v*`, or else `pushed`.
     pub order: Option<Order>,
     /// Whether an image is deployed that comes under the tag of the one deployed last. Default: yes, but
     /// for `semver`. A tag that is followed exactly is followed wherever it moves.

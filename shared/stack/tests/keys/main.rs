@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod capacity;
 #[cfg(test)]
+mod from_the_field;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod network;

@@ -149,6 +149,7 @@ pub fn skipped(reason: SkipReason) -> LongshoreEvent {
         requested_at: requested_at(),
         reason,
         deployment_id: None,
+        selected: None,
     })
 }
 

@@ -239,6 +239,7 @@ pub fn skipped(reason: SkipReason, deployment_id: Option<String>) -> LongshoreEv
         requested_at: deployment.requested_at,
         reason,
         deployment_id,
+        selected: None,
     })
 }
 

@@ -17,7 +17,7 @@ use crate::ports::ServiceDeployment;
 use crate::record::deployment::{Deployment, DeploymentFields, Running, RunningTask};
 use crate::record::document::{Record, RecordFields};
 use crate::record::state::State;
-use crate::record::waiting::Hold;
+use crate::record::waiting::{Hold, PassedOver};
 
 /// How many dead tasks a record keeps; a service that cannot start makes hundreds.
 const FAILURES_KEPT: usize = 10;
@@ -41,6 +41,7 @@ impl Record {
                 asked: BTreeMap::new(),
                 hold: None,
                 waiting: BTreeMap::new(),
+                passed_over: BTreeMap::new(),
                 missing: Vec::new(),
                 finished: Vec::new(),
                 outbox: Vec::new(),
@@ -292,6 +293,29 @@ impl Record {
     /// These count as what the image policies named last, by container.
     pub(crate) fn follows(&mut self, followed: &BTreeMap<String, RegistryImage>) {
         self.0.followed.extend(followed.clone());
+        // What was passed over before is nobody's question any more.
+        self.0.passed_over.retain(|container, passed_over| {
+            followed
+                .get(container)
+                .is_none_or(|image| passed_over.at > image.tagged_since())
+        });
+    }
+
+    /// A push that a policy allows did not go out for now, or for good; unless a later one is noted already.
+    /// Whether that is news.
+    pub(crate) fn passes_over(&mut self, container: &str, passed_over: &PassedOver) -> bool {
+        let known = self.passed_over.get(container);
+        let is_news = known.is_none_or(|known| {
+            let is_same = known.at == passed_over.at && known.image == passed_over.image;
+            known.at <= passed_over.at
+                && (!is_same || known.is_for_now() && known.reason != passed_over.reason)
+        });
+        if is_news {
+            self.0
+                .passed_over
+                .insert(container.to_owned(), passed_over.clone());
+        }
+        is_news
     }
 
     /// ECR was asked for `asked`, and these of them are missing; each is published once. Of what was missing before and was not

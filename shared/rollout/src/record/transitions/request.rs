@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use longshore_events::longshore::{
-    DeploymentSkipped, DeploymentWaiting, LongshoreEvent, SkipReason, WaitReason,
+    DeploymentSkipped, DeploymentWaiting, LongshoreEvent, SkipReason, Source, WaitReason,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
 
 use crate::record::document::Record;
 use crate::record::request::Request;
-use crate::record::waiting::{Wait, Waiting};
+use crate::record::waiting::{PassedOver, Wait, Waiting};
 
 impl Record {
     /// A person or a pipeline asked for this, and is heard.
@@ -32,6 +32,12 @@ impl Record {
         self.follows(followed);
         self.allow(request);
         for container in containers {
+            let passed_over = self.passed_over.get(container);
+            if passed_over.is_some_and(|passed_over| {
+                passed_over.at <= request.at || passed_over.image.digest == request.image.digest
+            }) {
+                self.0.passed_over.remove(container);
+            }
             self.is_asked(request, container);
             self.replace_waiting(request, container, worker);
         }
@@ -104,8 +110,27 @@ impl Record {
         self.0.waiting.insert(container.to_owned(), waiting);
     }
 
-    /// Nothing is done about `request`, and that is published.
-    pub(crate) fn skipped(&mut self, request: &Request, reason: SkipReason, worker: &Worker) {
+    /// Nothing is done about `request`, and that is published. Of what a policy asked for it is kept as well.
+    pub(crate) fn skipped(
+        &mut self,
+        request: &Request,
+        container: &str,
+        reason: SkipReason,
+        worker: &Worker,
+    ) {
+        let is_over = matches!(
+            reason,
+            SkipReason::AlreadyDeploying | SkipReason::NewerRequested
+        );
+        if !request.is_explicit() && !is_over {
+            let passed_over = PassedOver {
+                image: request.image.clone(),
+                at: request.at,
+                reason,
+                selected: None,
+            };
+            self.passes_over(container, &passed_over);
+        }
         let is_published = self
             .waiting
             .values()
@@ -118,8 +143,24 @@ impl Record {
             requested_at: request.at,
             reason,
             deployment_id: is_published.then(|| request.id.clone()),
+            selected: None,
         };
         self.publish(LongshoreEvent::DeploymentSkipped(published), worker);
+    }
+
+    /// It is published that a push was passed over.
+    pub(crate) fn publish_passed_over(&mut self, passed_over: &PassedOver, worker: &Worker) {
+        let skipped = DeploymentSkipped {
+            stack: self.deployment.stack.clone(),
+            service: self.deployment.service.clone(),
+            image: passed_over.image.clone(),
+            source: Source::Push,
+            requested_at: passed_over.at,
+            reason: passed_over.reason,
+            deployment_id: None,
+            selected: passed_over.selected.clone(),
+        };
+        self.publish(LongshoreEvent::DeploymentSkipped(skipped), worker);
     }
 
     /// Somebody has approved what waits for a container.
@@ -147,7 +188,7 @@ impl Record {
     pub(crate) fn given_up(&mut self, container: &str, reason: SkipReason, worker: &Worker) {
         if let Some(waiting) = self.waiting.get(container) {
             let request = waiting.request.clone();
-            self.skipped(&request, reason, worker);
+            self.skipped(&request, container, reason, worker);
             self.0.waiting.remove(container);
         }
     }

@@ -15,7 +15,13 @@ use crate::world::{HoldChange, REPOSITORY, World};
 impl World {
     /// Checks everything.
     pub async fn check(&self) {
-        let images = self.cloud.images(REPOSITORY).await.unwrap();
+        let mut images = self.cloud.images(REPOSITORY).await.unwrap();
+        // Where every push was heard of, however late, the tag that was put last counts.
+        if !self.is_push_lost && !self.is_deleted {
+            for image in &mut images {
+                image.tagged_at = self.puts.get(&image.tag).copied();
+            }
+        }
         for (number, subscriber) in self.subscribers.iter().enumerate() {
             let policy = subscriber.image_policy.compile().unwrap();
             let newest = policy.newest(&images, self.now());
@@ -87,7 +93,7 @@ impl World {
             .iter()
             .any(|deployment| deployment.image.digest == *digest);
         let is_chosen = !matches!(last.source, Source::Push | Source::Reconcile)
-            && (was_tried || newest.pushed_at <= last.requested_at);
+            && (was_tried || newest.tagged_since() <= last.requested_at);
         let has_failed = history
             .iter()
             .rfind(|deployment| deployment.image.digest == *digest)
@@ -147,7 +153,7 @@ impl World {
                     SkipReason::AlreadyRunning | SkipReason::AlreadyDeploying
                 )
                 && running.ends_with(published.image.digest.as_str())
-                && newest.pushed_at <= published.requested_at
+                && newest.tagged_since() <= published.requested_at
         });
         // It gave way to what a person asked for since, which waited until the same image was being deployed anyway,
         // and that failed. Whoever asks for an image hears of its failure and gets nothing else unasked, as where the
@@ -156,7 +162,7 @@ impl World {
             is_persons(published)
                 && published.reason == SkipReason::AlreadyDeploying
                 && published.deployment_id.is_some()
-                && newest.pushed_at <= published.requested_at
+                && newest.tagged_since() <= published.requested_at
                 && history.iter().any(|deployment| {
                     deployment.image.digest == published.image.digest
                         && matches!(deployment.state, State::Failed | State::RolledBack)
@@ -167,7 +173,7 @@ impl World {
         let is_replaced = skipped.iter().any(|published| {
             is_persons(published)
                 && is_final(published.reason)
-                && newest.pushed_at <= published.requested_at
+                && newest.tagged_since() <= published.requested_at
         });
         // Its image was gone when it was to go out, or the one of what a person asked for since.
         let is_gone = published.iter().any(|event| match event {
@@ -177,7 +183,7 @@ impl World {
                 deployment.service == subscriber.service
                     && published.phase == FailedPhase::Before
                     && (deployment.image.digest == newest.digest
-                        || is_persons && newest.pushed_at <= deployment.requested_at)
+                        || is_persons && newest.tagged_since() <= deployment.requested_at)
             }
             _ => false,
         });

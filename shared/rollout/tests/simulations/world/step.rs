@@ -95,6 +95,7 @@ impl World {
             Step::Push { tag, image } => self.push(TAGS[tag], DIGITS[image]),
             Step::Delete { image } => {
                 self.cloud.delete_image(REPOSITORY, &digest(DIGITS[image]));
+                self.is_deleted = true;
             }
             Step::Deliver {
                 place,
@@ -121,7 +122,8 @@ impl World {
             }
             Step::Lose { place } => {
                 if !self.mail.is_empty() {
-                    self.mail.remove(place % self.mail.len());
+                    let letter = self.mail.remove(place % self.mail.len());
+                    self.lose(&letter);
                 }
             }
             Step::Work { service } => self.work(service % services),
@@ -206,6 +208,17 @@ fn policy() -> impl Strategy<Value = ImagePolicy> {
         }),
         Just(ImagePolicy {
             tag_pattern: Some("main-[0-9]+".to_owned()),
+            ..none()
+        }),
+        // By the age of the tag: release tags are by default.
+        any::<bool>().prop_map(move |moved| ImagePolicy {
+            tags: vec!["v*".to_owned()],
+            moved_tags: Some(moved),
+            ..none()
+        }),
+        Just(ImagePolicy {
+            tag_pattern: Some("(main-|v).*".to_owned()),
+            order: Some(Order::Tagged),
             ..none()
         }),
         (any::<bool>(), any::<bool>()).prop_map(move |(by_number, moved)| ImagePolicy {
