@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::image::ImageReference;
 
+use super::checked::target_groups;
 use super::findings::{Finding, Findings};
 use super::image::{Origin, origin};
 use super::mirror;
@@ -71,7 +72,7 @@ pub struct Listener {
 pub fn needs(stack: &Stack) -> Needs {
     let mut needs = Needs::default();
     let target_groups = stack.services.values();
-    let target_groups = target_groups.filter_map(|service| service.target_group.as_ref());
+    let target_groups = target_groups.flat_map(Service::all_target_groups);
     let listeners = target_groups.filter_map(|group| group.listener_arn.as_ref());
     let listeners = listeners.filter(|arn| !arn.contains("${"));
     needs.listeners.extend(listeners.cloned());
@@ -354,10 +355,12 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
 /// the services need.
 fn check_listeners(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
     let own = stack.stack_name();
-    for (name, service) in &stack.services {
-        let Some(group) = &service.target_group else {
-            continue;
-        };
+    let services = stack.services.iter();
+    let target_groups = services.flat_map(|(name, service)| {
+        let path = Path::default().key("services").key(name);
+        target_groups(&path, service)
+    });
+    for (path, group) in target_groups {
         let Some(arn) = group
             .listener_arn
             .as_ref()
@@ -365,10 +368,6 @@ fn check_listeners(stack: &Stack, surroundings: &Surroundings, findings: &mut Fi
         else {
             continue;
         };
-        let path = Path::default()
-            .key("services")
-            .key(name)
-            .key("target_group");
         let Some(listener) = surroundings.listeners.get(arn) else {
             findings.error(
                 path.key("listener_arn"),
