@@ -419,6 +419,12 @@ run "provision_may_do_exactly_this" {
         Resource = ["*"]
       },
       {
+        Sid      = "FindNamespaces"
+        Effect   = "Allow"
+        Action   = ["servicediscovery:ListNamespaces"]
+        Resource = ["*"]
+      },
+      {
         Sid      = "PublishStacks"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -785,6 +791,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
       "ecs:ListTasks",
       "ecs:RegisterTaskDefinition",
       "s3:ListAllMyBuckets",
+      "servicediscovery:ListNamespaces",
     ])
     error_message = "The list of calls without a resource level has grown: see that AWS really has none."
   }

@@ -225,6 +225,59 @@ fn a_cluster_and_a_file_system_that_are_not_there_are_refused_where_they_are_nam
 }
 
 #[test]
+fn a_namespace_that_is_not_there_is_refused_where_it_is_named() {
+    let connect = |name: &str, namespace: &str| {
+        format!(
+            "  {name}: {{image: \"registry.example.com/{name}:v1\", container_port: 80, service_connect: {{namespace: \
+             \"{namespace}\"}}}}\n"
+        )
+    };
+    let arn = "arn:aws:servicediscovery:eu-west-1:111122223333:namespace/ns-2";
+    let reading = accepted(&format!(
+        "service_discovery: {{namespace: shop.local, namespace_id: ns-0a1b2c3d}}\nservices:\n{}{}{}",
+        connect("api", "other.local"),
+        connect("web", arn),
+        // The stack's own.
+        connect("worker", "shop.local"),
+    ));
+    let needs = needs(&reading.stack);
+    assert_eq!(
+        needs.namespaces,
+        [arn.to_owned(), "ns-0a1b2c3d".to_owned()].into()
+    );
+    assert_eq!(needs.named_namespaces, ["other.local".to_owned()].into());
+
+    let found = |missing: &[&str]| -> Vec<(String, String)> {
+        let surroundings = Surroundings {
+            missing_namespaces: missing.iter().map(|one| (*one).to_owned()).collect(),
+            ..Surroundings::default()
+        };
+        check_surroundings(&reading.stack, &surroundings)
+            .into_iter()
+            .filter(|finding| finding.path.contains("namespace"))
+            .map(|finding| (finding.path, finding.message))
+            .collect()
+    };
+    assert_eq!(found(&[]), []);
+    let all = found(&["ns-0a1b2c3d", "other.local", arn]);
+    let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "service_discovery.namespace_id",
+            "services.api.service_connect.namespace",
+            "services.web.service_connect.namespace",
+        ]
+    );
+    assert!(
+        all[0]
+            .1
+            .contains("no such namespace of Cloud Map in this account and region; correct its id")
+    );
+    assert!(all[1].1.contains("correct its name"), "{}", all[1].1);
+}
+
+#[test]
 fn a_priority_that_another_stack_has_on_the_listener_is_refused_with_one_that_is_free() {
     let reading = accepted(&with_group(
         "",
