@@ -447,6 +447,7 @@ impl AnyEvent {
                             schedule,
                             failure: failures.pop()?,
                             in_a_row,
+                            attempts: 1 + in_a_row % 11,
                         }))
                     }
                 ),

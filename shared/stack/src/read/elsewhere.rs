@@ -455,17 +455,8 @@ const OF_SCHEDULE: Table = &[
         "use `overrides.schedules.<schedule>.FlexibleTimeWindow` of the service",
     ),
     (
-        "retries",
-        "use `retry_policy`, for runs that cannot be started; a run that fails is reported, and not tried again",
-    ),
-    (
         "state",
         "use `overrides.schedules.<schedule>.State` of the service",
-    ),
-    (
-        "timeout",
-        "a limit of time is not supported; end the program by itself, for example with `timeout` of coreutils in \
-         `command`",
     ),
 ];
 
