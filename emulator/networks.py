@@ -1,6 +1,7 @@
 """What ministack forgets of flow logs, load balancers, capacity providers and discovery services: kept, and shown as
 AWS does."""
 
+import json
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_region
@@ -223,6 +224,25 @@ def _create_provider(create, data):
         provider["autoScalingGroupProvider"]["managedDraining"] = asked.get("managedDraining", "ENABLED")
         return ecs.json_response({"capacityProvider": provider})
     return answer
+
+
+@wraps(servicediscovery, "_get_namespace")
+def _get_namespace(get, data):
+    """A namespace is named by its id or by its ARN."""
+    return get({**data, "Id": str(data.get("Id", "")).rsplit(":namespace/", 1)[-1]})
+
+
+@wraps(servicediscovery, "_list_namespaces")
+def _list_namespaces(listed, data):
+    """Only those that all filters let through."""
+    members = {"NAME": "Name", "TYPE": "Type"}
+    namespaces = json.loads(listed(data)[2])["Namespaces"]
+    for one in data.get("Filters", []):
+        member = members.get(one["Name"])
+        if not member:
+            continue
+        namespaces = [namespace for namespace in namespaces if namespace.get(member) in one["Values"]]
+    return servicediscovery.json_response({"Namespaces": namespaces})
 
 
 @wraps(servicediscovery, "_update_service")

@@ -49,6 +49,17 @@ class TwoTeamsTest(ExampleCase):
         for repository in ("shop/web", "shop/orders", "search/api", "search/indexer"):
             account.push(repository, "v1")
 
+    def in_namespace(self):
+        """Keys of the second service and of the stack that name a namespace that is there."""
+        discovery = CLOUD.client("servicediscovery")
+        vpc = account.network().vpc
+        discovery.create_private_dns_namespace(Name="web.local", Vpc=vpc, CreatorRequestId="two-teams")
+        found = [one for one in discovery.list_namespaces()["Namespaces"] if one["Name"] == "web.local"]
+        return (
+            "    service_connect: {client_only: true, namespace: web.local}\n"
+            f"service_discovery: {{namespace: other.local, namespace_id: {found[0]['Id']}}}"
+        )
+
     def rules(self):
         """By priority, the host of each rule of the listener."""
         found = CLOUD.client("elbv2").describe_rules(ListenerArn=self.listener)["Rules"]
@@ -70,7 +81,16 @@ class TwoTeamsTest(ExampleCase):
             self.assertIn("a rule of stack `shop` has this priority", message)
             self.assertIn("the first one that is free is 1", message)
 
-        search.apply(self.texts["search"])
+        with self.subTest("a namespace that is not there is refused by its id and by its name"):
+            missing = "service_discovery: {namespace: web.local, namespace_id: ns-0123456789abcdef}"
+            connect = "    service_connect: {client_only: true, namespace: nobody.local}"
+            version = search.upload(f"{self.texts['search'].rstrip()}\n{connect}\n{missing}\n")
+            message = CLOUD.wait_for_message("Stack file refused", version, of=version)
+            self.assertIn("service_discovery.namespace_id", message)
+            self.assertIn("services.indexer.service_connect.namespace", message)
+            self.assertEqual(message.count("no such namespace of Cloud Map"), 2)
+
+        search.apply(f"{self.texts['search'].rstrip()}\n{self.in_namespace()}\n")
         self.assertEqual(self.rules(), {**of_shop, "200": "search.example.com"})
 
         with self.subTest("the tasks of both are in one cluster, and only the load balancer reaches them"):

@@ -106,9 +106,9 @@ class DeadLetterTest(unittest.TestCase):
 class RunTest(unittest.TestCase):
     """A schedule of a service runs a task of it every minute, with another command."""
 
-    def run_every_minute(self, name, command):
+    def run_every_minute(self, name, command, limits=""):
         stack = Stack(name)
-        schedule = f"{{schedule_expression: rate(1 minute), command: {command}}}"
+        schedule = f"{{schedule_expression: rate(1 minute), command: {command}{limits}}}"
         stack.apply(small(name, schedules=f"{{turn: {schedule}}}"))
         self.addCleanup(self.destroy, name)
 
@@ -125,6 +125,33 @@ class ScheduledTaskTest(RunTest):
         self.run_every_minute("tide", "[/bin/sh, -c, 'exit 3']")
         message = CLOUD.wait_for_message("Scheduled task failed", "tide")
         self.assertIn("turn", message)
+
+
+class RetriedTaskTest(RunTest):
+    """One whose task fails and is started again."""
+
+    def test_a_task_that_fails_is_started_again_and_reported_after_its_last_attempt(self):
+        account.push("swell-api", "v1")
+        self.run_every_minute("swell", "[/bin/sh, -c, 'exit 3']", ", retries: 1")
+        message = CLOUD.wait_for_message("Scheduled task failed", "swell")
+        self.assertIn("Attempts", message)
+
+
+class OverdueTaskTest(RunTest):
+    """One whose task would run for ever."""
+
+    def test_a_task_that_runs_for_too_long_is_stopped_and_reported_with_that_reason(self):
+        account.push("surge-api", "v1")
+        self.run_every_minute("surge", "[/bin/sleep, '86400']", ", timeout: 60")
+        deadline = "it ran longer than its timeout of 60 seconds"
+
+        def look():
+            CLOUD.ask("deploy", action="reconcile")
+            if not CLOUD.messages("Scheduled task failed", "surge"):
+                raise NotYet("not yet")
+
+        until("the reconcile to stop the task", look)
+        self.assertIn(deadline, CLOUD.wait_for_message("Scheduled task failed", "surge"))
 
 
 class RefusedRunTest(RunTest):

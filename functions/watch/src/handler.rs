@@ -1,12 +1,14 @@
 //! From what ECS and CloudFormation say to a call of the deployment engine, and from its answer to Lambda's.
 
 use chrono::{DateTime, Utc};
-use longshore_events::incoming::{ScheduledTaskStopped, StackChange, WatchEvent, parse_watch};
+use longshore_events::incoming::{ScheduledTaskChange, StackChange, WatchEvent, parse_watch};
 use longshore_events::scheduler::RefusedRun;
 use longshore_provisioning::ports::StackObserver;
 use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
-use longshore_rollout::course::scheduled::{run_refused, scheduled_task_stopped};
+use longshore_rollout::course::scheduled::{
+    run_refused, scheduled_task_runs, scheduled_task_stopped,
+};
 use longshore_rollout::course::watch::{deployment_changed, task_stopped};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_runtime::lambda::{Failure, Invocation};
@@ -36,6 +38,12 @@ pub async fn handle<C: Cloud + StackObserver + TaskLogs>(
         Ok(WatchEvent::TaskStopped { service, change }) => {
             let outcome = task_stopped(cloud, &service, &change, &worker).await;
             (service, outcome)
+        }
+        Ok(WatchEvent::ScheduledTaskRuns(runs)) => {
+            let outcome = scheduled_task_runs(cloud, &runs, &worker)
+                .await
+                .map_err(call_failed)?;
+            return Ok(json!({"outcome": outcome}));
         }
         Ok(WatchEvent::ScheduledTaskStopped(stopped)) => {
             return handle_scheduled(cloud, &stopped, &worker).await;
@@ -68,13 +76,13 @@ pub async fn handle<C: Cloud + StackObserver + TaskLogs>(
 
 async fn handle_scheduled<C: Cloud>(
     cloud: &C,
-    stopped: &ScheduledTaskStopped,
+    stopped: &ScheduledTaskChange,
     worker: &Worker,
 ) -> Result<Value, Failure> {
     let outcome = scheduled_task_stopped(cloud, stopped, worker)
         .await
         .map_err(call_failed)?;
-    let ScheduledTaskStopped {
+    let ScheduledTaskChange {
         stack,
         service,
         schedule,

@@ -9,6 +9,7 @@ locals {
     "ecs:RegisterTaskDefinition"                       = "AWS has been seen to check it against \"*\" as well as against the family, and only \"*\" matches both; what a definition may do is bounded by iam:PassRole."
     "ecs:ListTasks"                                    = "Its only resource type is the container instance, and a listing by service is checked against \"*\"; the condition on ecs:cluster narrows it."
     "s3:ListAllMyBuckets"                              = "It lists the names of the account's buckets, which are not resources of it."
+    "servicediscovery:ListNamespaces"                  = "It lists the account's namespaces, which are not resources of it."
   }
 
   # Of CloudFormation's role, besides descriptions and listings, which the service

@@ -49,6 +49,7 @@ locals {
           "${module.state_bucket.arn}/deployments/*",
           "${module.state_bucket.arn}/services/*",
           "${module.state_bucket.arn}/provisions/*",
+          "${module.state_bucket.arn}/schedules/*",
           "${module.state_bucket.arn}/doctor/*",
         ]
       },
@@ -145,6 +146,14 @@ locals {
         Effect   = "Allow"
         Action   = ["ecs:DescribeTasks"]
         Resource = local.task_arns
+      },
+      {
+        # The reconcile stops tasks of schedules that run for longer than they may.
+        Sid       = "StopOverdueTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:StopTask"]
+        Resource  = local.task_arns
+        Condition = { ArnLike = { "ecs:cluster" = local.cluster_arns } }
       },
       {
         Sid      = "PublishDeployments"

@@ -19,6 +19,7 @@ locals {
     rollout_continued           = module.rollout_continued
     deployment_changed          = module.deployment_changed
     task_stopped                = module.task_stopped
+    scheduled_task_runs         = module.scheduled_task_runs
     stack_changed               = module.stack_changed
     shard_completed             = module.shard_completed
     sync_task_stopped           = module.sync_task_stopped

@@ -101,6 +101,14 @@ locals {
         Resource = ["*"]
       },
       {
+        # ECS Service Connect may name a namespace that exists by its name; by
+        # its id it is read with CloudFormation's role's reads.
+        Sid      = "FindNamespaces"
+        Effect   = "Allow"
+        Action   = ["servicediscovery:ListNamespaces"]
+        Resource = ["*"]
+      },
+      {
         Sid      = "PublishStacks"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]

@@ -99,6 +99,30 @@ locals {
         Resource = local.task_arns
       },
       {
+        # A task of a schedule that failed is started again, where its stack file
+        # says so: with the same task definition, in the same cluster.
+        Sid       = "RunTasksAgain"
+        Effect    = "Allow"
+        Action    = ["ecs:RunTask"]
+        Resource  = [local.task_definition_pattern]
+        Condition = { ArnLike = { "ecs:cluster" = local.cluster_arns } }
+      },
+      {
+        # Those tasks carry the tags of their definition.
+        Sid       = "TagWhatItStarts"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = local.task_arns
+        Condition = { StringEquals = { "ecs:CreateAction" = "RunTask" } }
+      },
+      {
+        Sid       = "PassTaskRoles"
+        Effect    = "Allow"
+        Action    = ["iam:PassRole"]
+        Resource  = local.stack_role_arns
+        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
         # What a service wrote before its first start failed: Slack shows the last
         # lines, and they are kept in case that the log goes with the stack. The
         # log groups of stack files lie under /ecs.
@@ -152,7 +176,12 @@ module "watch" {
   architecture = var.architecture
   policy       = local.watch_policy
   environment  = local.environment
-  rule_arns    = [module.deployment_changed.arn, module.task_stopped.arn, module.stack_changed.arn]
+  rule_arns = [
+    module.deployment_changed.arn,
+    module.task_stopped.arn,
+    module.scheduled_task_runs.arn,
+    module.stack_changed.arn,
+  ]
 
   memory_size          = var.memory_size
   log_retention_days   = var.log_retention_days
@@ -189,6 +218,27 @@ module "task_stopped" {
     detail = {
       lastStatus = ["STOPPED"]
       group      = [{ prefix = "service:" }, { prefix = "longshore-schedule:" }]
+    }
+  })
+
+  function_name         = module.watch.name
+  function_arn          = module.watch.arn
+  dead_letter_queue_arn = module.watch.dead_letter_queue_arn
+}
+
+# From then on its timeout counts.
+module "scheduled_task_runs" {
+  source = "../rule"
+
+  name        = "${var.prefix}-scheduled-task-runs"
+  description = "A task of a stack file's schedule runs"
+  account_id  = local.account_id
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Task State Change"]
+    detail = {
+      lastStatus = ["RUNNING"]
+      group      = [{ prefix = "longshore-schedule:" }]
     }
   })
 

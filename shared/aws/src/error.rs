@@ -126,6 +126,7 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
         | "NoSuchKey"
         | "NoSuchVersion"
         | "FileSystemNotFound"
+        | "NamespaceNotFound"
         | "ImageNotFoundException"
         | "RepositoryNotFoundException"
         | "ServiceNotFoundException"

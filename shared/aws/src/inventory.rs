@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_config::SdkConfig;
 use aws_sdk_efs::types::LifeCycleState;
-use futures_util::future::{try_join, try_join_all, try_join5};
+use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 use longshore_events::arn::ServiceName;
 use longshore_provisioning::ports::{FoundBucket, FoundFileSystem, Inventory, ServingGroup};
 use longshore_rollout::ports::ImageRegistry;
 use longshore_stack::check::{Listener, Needs, Subnet, Surroundings};
-use longshore_state::CallError;
+use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use crate::connect::is_on_loopback;
@@ -39,9 +40,10 @@ impl Inventory for AwsCloud {
             self.listeners(&needs.listeners),
         )
         .await?;
-        let (missing_clusters, missing_file_systems) = try_join(
+        let (missing_clusters, missing_file_systems, missing_namespaces) = try_join3(
             self.missing_clusters(&needs.clusters),
             self.missing_file_systems(&needs.file_systems),
+            self.missing_namespaces(needs),
         )
         .await?;
         Ok(Surroundings {
@@ -52,6 +54,7 @@ impl Inventory for AwsCloud {
             listeners,
             missing_clusters,
             missing_file_systems,
+            missing_namespaces,
             is_on_loopback: is_on_loopback(self.configuration.endpoint_url()),
         })
     }
@@ -263,6 +266,56 @@ impl AwsCloud {
         .await
     }
 
+    async fn missing_namespaces(&self, needs: &Needs) -> Result<BTreeSet<String>, CallError> {
+        let identified = missing(&needs.namespaces, async |namespace| {
+            let operation = format!("get namespace {namespace}");
+            let answer = discovery::<IgnoredAny>(
+                &self.configuration,
+                &operation,
+                "GetNamespace",
+                &json!({"Id": namespace}),
+            )
+            .await;
+            match answer {
+                // Another account may share its namespaces by their ARNs. These are not provision's to look at.
+                Err(error)
+                    if error.class == ErrorClass::Denied && namespace.starts_with("arn:") =>
+                {
+                    Ok(())
+                }
+                answer => answer.map(drop),
+            }
+        });
+        let named = missing(&needs.named_namespaces, async |name| {
+            self.find_namespace(name).await
+        });
+        let (mut missing, named) = try_join(identified, named).await?;
+        missing.extend(named);
+        Ok(missing)
+    }
+
+    /// Finds a namespace by its name.
+    async fn find_namespace(&self, name: &str) -> Result<(), CallError> {
+        let operation = format!("find namespace {name}");
+        let mut token: Option<String> = None;
+        loop {
+            let mut request =
+                json!({"Filters": [{"Name": "NAME", "Values": [name], "Condition": "EQ"}]});
+            if let Some(token) = token {
+                request["NextToken"] = token.into();
+            }
+            let answer: ListedNamespaces =
+                discovery(&self.configuration, &operation, "ListNamespaces", &request).await?;
+            if answer.namespaces.iter().any(|one| one.name == name) {
+                return Ok(());
+            }
+            token = answer.next_token;
+            if token.is_none() {
+                return Err(not_found(&operation, "Cloud Map lists none of this name"));
+            }
+        }
+    }
+
     async fn missing_images(&self, needs: &Needs) -> Result<BTreeSet<String>, CallError> {
         let services = needs.images.keys().cloned().collect();
         missing(&services, async |service| match needs.images.get(service) {
@@ -409,6 +462,38 @@ impl AwsCloud {
             .map(|(arn, priority): (String, u32)| (priority, stacks.remove(&arn)));
         Ok(rules.collect())
     }
+}
+
+/// Calls an operation of Cloud Map: the AWS Cloud Map API Reference.
+async fn discovery<T: DeserializeOwned>(
+    configuration: &SdkConfig,
+    operation: &str,
+    action: &str,
+    request: &Value,
+) -> Result<T, CallError> {
+    let target = format!("Route53AutoNaming_v20170314.{action}");
+    json_call(
+        configuration,
+        operation,
+        "servicediscovery",
+        &target,
+        request,
+    )
+    .await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListedNamespaces {
+    #[serde(default)]
+    namespaces: Vec<ListedNamespace>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListedNamespace {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -43,6 +43,7 @@ pub(crate) async fn run(
         .task_definition(&request.task_definition)
         .started_by(&request.started_by)
         .client_token(&request.client_token)
+        .set_group(request.group.clone())
         .set_volume_configurations(volumes(&operation, &service)?)
         .set_network_configuration(service.network_configuration)
         .set_platform_version(service.platform_version)

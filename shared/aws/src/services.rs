@@ -55,6 +55,16 @@ impl ServiceDeployer for AwsCloud {
         one_off_tasks::describe(self, cluster, task).await
     }
 
+    async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> Result<(), CallError> {
+        let call = self.ecs().stop_task().cluster(cluster).task(task);
+        let answer = call.reason(reason).send().await;
+        match answer.map_err(failed(format!("stop task {task}"))) {
+            // "The referenced task was not found.": it stopped long ago.
+            Err(error) if error.message.contains("task was not found") => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
         self.active_service(service).await.map(ecs_service)
     }

@@ -5,6 +5,7 @@
 //! Action` repeats some of it and is not read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,36 @@ pub fn schedule_of(group: &str) -> Option<(&str, &str, &str)> {
     (names.next().is_none() && are_names).then_some((stack, service, schedule))
 }
 
+/// What `startedBy` of a scheduled task that is started again begins with; the stack's name and the service's follow, as
+/// in `longshore-retry/shop-prod/api`.
+pub const RETRY_TASKS: &str = "longshore-retry/";
+
+/// The environment variable in which a scheduled task has its [`RunLimits`]. The events of a task say with which variables
+/// it was started, and nothing else of whoever started it but its group.
+pub const RUN_LIMITS: &str = "LONGSHORE_RUN";
+
+/// What Longshore does about a scheduled task that was started. In JSON, such as
+/// `{"service":"shop-api","timeout":3600,"retries":2,"attempt":1}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLimits {
+    /// The ECS service whose network and capacity the task has when it is started again.
+    pub service: String,
+    /// For how many seconds it may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+    /// How often it is started again when it fails.
+    #[serde(default)]
+    pub retries: u32,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+}
+
+impl fmt::Display for RunLimits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&json!(self).to_string())
+    }
+}
+
 /// The most characters of a task's `startedBy`: the Amazon ECS API Reference, RunTask.
 pub const LONGEST_STARTED_BY: usize = 128;
 
@@ -73,6 +104,11 @@ pub fn started_by_deploy(stack: &str, service: &str) -> String {
 /// `startedBy` of the tasks of a service that were run by hand.
 pub fn started_by_run(stack: &str, service: &str) -> String {
     format!("{RUN_TASKS}{stack}/{service}")
+}
+
+/// `startedBy` of the tasks of a service's schedules that were started again.
+pub fn started_by_retry(stack: &str, service: &str) -> String {
+    format!("{RETRY_TASKS}{stack}/{service}")
 }
 
 /// How many characters the overrides have that give a container this command and these variables besides its
@@ -150,6 +186,9 @@ pub struct TaskStateChange {
     /// When it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<DateTime<Utc>>,
+    /// When it began to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime<Utc>>,
     /// When it stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<DateTime<Utc>>,
@@ -183,6 +222,12 @@ pub struct Container {
 pub struct TaskOverrides {
     /// By container; unchanged containers may be there as well.
     pub container_overrides: Vec<ContainerOverride>,
+    /// CPU units of the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// MiB of memory of the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
 }
 
 /// What was changed of a container.
@@ -193,6 +238,17 @@ pub struct ContainerOverride {
     pub name: String,
     /// Takes the place of its command; empty where it keeps that.
     pub command: Vec<String>,
+    /// Variables besides its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
+}
+
+/// An environment variable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Variable {
+    pub name: String,
+    pub value: String,
 }
 
 impl TaskStateChange {
@@ -215,6 +271,17 @@ impl TaskStateChange {
     /// The stack, the service and the name of the schedule that started the task, if a stack file's schedule did.
     pub fn scheduled_task(&self) -> Option<(&str, &str, &str)> {
         schedule_of(&self.group)
+    }
+
+    /// What Longshore does about the task, and the container that has it in its environment; `None` for tasks without
+    /// limits.
+    pub fn run_limits(&self) -> Option<(&ContainerOverride, RunLimits)> {
+        let mut containers = self.overrides.container_overrides.iter();
+        containers.find_map(|container| {
+            let mut variables = container.environment.iter();
+            let limits = variables.find(|variable| variable.name == RUN_LIMITS)?;
+            Some((container, serde_json::from_str(&limits.value).ok()?))
+        })
     }
 
     /// The containers that whoever started the task gave a command.

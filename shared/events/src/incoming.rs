@@ -136,8 +136,10 @@ pub enum WatchEvent {
         /// What ECS says of the task.
         change: TaskStateChange,
     },
+    /// A task that a schedule of a stack file started runs.
+    ScheduledTaskRuns(ScheduledTaskChange),
     /// A task that a schedule of a stack file started has stopped.
-    ScheduledTaskStopped(ScheduledTaskStopped),
+    ScheduledTaskStopped(ScheduledTaskChange),
     /// Runs that schedules could not begin.
     RunsRefused(Vec<RefusedRun>),
     /// A stack has another status.
@@ -146,9 +148,9 @@ pub enum WatchEvent {
     Nothing(&'static str),
 }
 
-/// A task that a schedule of a stack file started has stopped.
+/// A task that a schedule of a stack file started runs, or has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduledTaskStopped {
+pub struct ScheduledTaskChange {
     pub stack: String,
     /// The stack's service.
     pub service: String,
@@ -344,16 +346,24 @@ pub fn parse_watch(payload: &Value) -> Result<WatchEvent, Malformed> {
         }
         ("aws.ecs", TASK_STATE_CHANGE) => {
             let change: TaskStateChange = parse("ECS Task State Change event", &envelope.detail)?;
-            if change.last_status != "STOPPED" {
-                return Ok(WatchEvent::Nothing("the task has not stopped"));
-            }
-            if let Some((stack, service, schedule)) = change.scheduled_task() {
-                return Ok(WatchEvent::ScheduledTaskStopped(ScheduledTaskStopped {
+            let has_stopped = change.last_status == "STOPPED";
+            if let Some((stack, service, schedule)) = change.scheduled_task()
+                && (has_stopped || change.last_status == "RUNNING")
+            {
+                let scheduled = ScheduledTaskChange {
                     stack: stack.to_owned(),
                     service: service.to_owned(),
                     schedule: schedule.to_owned(),
                     change,
-                }));
+                };
+                return Ok(if has_stopped {
+                    WatchEvent::ScheduledTaskStopped(scheduled)
+                } else {
+                    WatchEvent::ScheduledTaskRuns(scheduled)
+                });
+            }
+            if !has_stopped {
+                return Ok(WatchEvent::Nothing("the task has not stopped"));
             }
             let Some(ecs_service) = change.ecs_service() else {
                 return Ok(WatchEvent::Nothing("the task belongs to no service"));

@@ -488,6 +488,17 @@ pub struct ScheduledTaskFailed {
     pub failure: TaskFailure,
     /// How many runs of the schedule have failed since one succeeded, this one included.
     pub in_a_row: u32,
+    /// How many tasks were started for the run, one after another, each of which failed.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -740,7 +740,7 @@ fn target_groups(draft: &mut Draft, name: &str, behind: Vec<Fields>) -> Result<(
         if index > 0 {
             draft.notes.add(
                 &place,
-                "not carried over: a further target group; a service is behind one",
+                "not carried over: a further target group; say it in `target_groups`",
             );
             continue;
         }

@@ -7,7 +7,7 @@
 //! | `doctor/told.json` | which documents were reported to be unreadable: see [`crate::doctor`] |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
 //! | `routes/<repository>.json` | a [`Route`] |
-//! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended: a [`ScheduleRecord`] |
+//! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended, and which of them run: a [`ScheduleRecord`] |
 //! | `services/<cluster>/<ECS service>.json` | the [`ServiceId`] of an ECS service |
 
 use std::future::Future;
@@ -363,7 +363,7 @@ pub trait StackRecordStore: DocumentStore + Sized {
 
 impl<T: DocumentStore> StackRecordStore for T {}
 
-/// Where it is kept how the tasks of schedules ended.
+/// Where it is kept how the tasks of schedules ended, and which run that may not run for ever.
 pub trait ScheduleRecordStore: DocumentStore + Sized {
     /// The record of a service's schedule, with the version to give back; `None` when no task of it has failed yet.
     fn load_schedule(
@@ -377,6 +377,26 @@ pub trait ScheduleRecordStore: DocumentStore + Sized {
                 schedule,
             };
             load(self, &key).await
+        }
+    }
+
+    /// The services and the names of all schedules that have a record; what else is there is left out.
+    fn all_schedules(&self) -> impl Future<Output = Result<Vec<(ServiceId, String)>, CallError>> {
+        async move {
+            let keys = self.list_documents(SCHEDULE_RECORDS).await?;
+            let schedule_of = |key: &String| {
+                let name = key.strip_prefix(SCHEDULE_RECORDS)?.strip_suffix(".json")?;
+                let parts: Vec<&str> = name.split('/').collect();
+                let [stack, service, schedule] = parts[..] else {
+                    return None;
+                };
+                let service_id = ServiceId {
+                    stack: stack.to_owned(),
+                    service: service.to_owned(),
+                };
+                Some((service_id, schedule.to_owned()))
+            };
+            Ok(keys.iter().filter_map(schedule_of).collect())
         }
     }
 

@@ -245,7 +245,10 @@ pub async fn schedule_logs<C: Cloud + TaskLogs>(
     schedule: &str,
     lines: u32,
 ) -> Result<Option<ScheduleLogs>, CallError> {
-    let Some((record, _)) = cloud.load_schedule(service_id, schedule).await? else {
+    let record = cloud.load_schedule(service_id, schedule).await?;
+    let record = record.map(|(record, _)| record);
+    // It may be there for a task that runs.
+    let Some(record) = record.filter(ScheduleRecord::has_failed) else {
         return Ok(None);
     };
     let logs = if record.failure.task.is_empty() {

@@ -156,6 +156,8 @@ pub struct TaskRequest {
     pub client_token: String,
     /// By which the task's events are found; at most 128 characters.
     pub started_by: String,
+    /// The task's group. `None`: ECS calls it after the family.
+    pub group: Option<String>,
 }
 
 /// A one-off task as ECS shows it.
@@ -269,6 +271,14 @@ pub trait ServiceDeployer {
         cluster: &str,
         task: &str,
     ) -> impl Future<Output = Result<Option<TaskState>, CallError>>;
+
+    /// Stops a one-off task, and says why. One that ECS does not remember any more is stopped.
+    fn stop_task(
+        &self,
+        cluster: &str,
+        task: &str,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), CallError>>;
 
     /// The tasks of a deployment that stopped lately; ECS remembers them for about an hour.
     fn stopped_tasks(

@@ -38,9 +38,35 @@ pub struct ScheduleRecord {
     /// one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
+    /// Tasks that run, and that are to be stopped when they have run for too long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub running: Vec<LimitedRun>,
     /// Events that are not known to have been published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbox: Vec<Unpublished>,
+}
+
+/// A task of a schedule that runs, and that may not run for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitedRun {
+    /// The task's ARN.
+    pub task: String,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// For how many seconds it may run.
+    pub timeout: u32,
+    /// When it has.
+    pub overdue_at: DateTime<Utc>,
+}
+
+impl LimitedRun {
+    /// Why it is stopped, as ECS says it again of the task.
+    pub(crate) fn reason(&self) -> String {
+        format!(
+            "it ran longer than its timeout of {} seconds, and Longshore stopped it",
+            self.timeout
+        )
+    }
 }
 
 impl Document for ScheduleRecord {}
@@ -85,9 +111,80 @@ pub(crate) struct FailedRun {
     pub(crate) id: String,
     pub(crate) failure: TaskFailure,
     pub(crate) task_definition: String,
+    /// Which attempt it was, from 1.
+    pub(crate) attempt: u32,
 }
 
 impl ScheduleRecord {
+    /// The record of a schedule of which no run has failed.
+    fn empty(key: &ScheduleKey, task_definition: &str, worker: &Worker) -> Self {
+        Self {
+            stack: key.service_id.stack.clone(),
+            service: key.service_id.service.clone(),
+            schedule: key.schedule.to_owned(),
+            failure: TaskFailure {
+                task: String::new(),
+                stop_code: None,
+                stopped_reason: None,
+                containers: Vec::new(),
+                stopped_at: None,
+            },
+            task_definition: task_definition.to_owned(),
+            in_a_row: 0,
+            told_at: worker.now,
+            tasks: Vec::new(),
+            running: Vec::new(),
+            outbox: Vec::new(),
+        }
+    }
+
+    /// Whether a run of the schedule has ever failed: the record may be there for one that runs.
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failure.task.is_empty() || self.failure.stopped_at.is_some()
+    }
+
+    /// The record while a task with a timeout runs.
+    pub(crate) fn runs(
+        before: Option<&Self>,
+        key: &ScheduleKey,
+        run: &LimitedRun,
+        task_definition: &str,
+        worker: &Worker,
+    ) -> Self {
+        let empty = || Self::empty(key, task_definition, worker);
+        let mut record = before.cloned().unwrap_or_else(empty);
+        if !record.running.iter().any(|known| known.task == run.task) {
+            record.running.push(run.clone());
+        }
+        record
+    }
+
+    /// A task has ended, well or not.
+    pub(crate) fn ended(&mut self, task: &str) {
+        self.running.retain(|run| run.task != task);
+    }
+
+    /// The record after a run has failed and was started again.
+    pub(crate) fn retried(
+        before: Option<&Self>,
+        key: &ScheduleKey,
+        run: &FailedRun,
+        worker: &Worker,
+    ) -> Self {
+        let empty = || Self::empty(key, &run.task_definition, worker);
+        let mut record = before.cloned().unwrap_or_else(empty);
+        record.remember(run);
+        record
+    }
+
+    fn remember(&mut self, run: &FailedRun) {
+        self.ended(&run.id);
+        self.tasks.push(run.id.clone());
+        if self.tasks.len() > TASKS_KEPT {
+            self.tasks.remove(0);
+        }
+    }
+
     /// The record after a run of the schedule has failed. That is published, unless the one before failed as well and
     /// was published a short while ago.
     pub(crate) fn failed(
@@ -99,21 +196,14 @@ impl ScheduleRecord {
         let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
         let is_quiet =
             before.is_some_and(|before| before.in_a_row > 0 && worker.now < before.told_at + QUIET);
+        let empty = || Self::empty(key, &run.task_definition, worker);
         let mut record = Self {
-            stack: key.service_id.stack.clone(),
-            service: key.service_id.service.clone(),
-            schedule: key.schedule.to_owned(),
             failure: run.failure.clone(),
             task_definition: run.task_definition.clone(),
             in_a_row,
-            told_at: before.map_or(worker.now, |before| before.told_at),
-            tasks: before.map_or_else(Vec::new, |before| before.tasks.clone()),
-            outbox: before.map_or_else(Vec::new, |before| before.outbox.clone()),
+            ..before.cloned().unwrap_or_else(empty)
         };
-        record.tasks.push(run.id.clone());
-        if record.tasks.len() > TASKS_KEPT {
-            record.tasks.remove(0);
-        }
+        record.remember(run);
         if !is_quiet {
             record.told_at = worker.now;
             let event = LongshoreEvent::ScheduledTaskFailed(ScheduledTaskFailed {
@@ -122,6 +212,7 @@ impl ScheduleRecord {
                 schedule: record.schedule.clone(),
                 failure: record.failure.clone(),
                 in_a_row,
+                attempts: run.attempt,
             });
             record.outbox.push(Unpublished::new(event, worker));
         }

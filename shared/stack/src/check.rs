@@ -83,7 +83,7 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
         capacity::check_strategy(&service, &mut findings);
         placement::check(&service, &mut findings);
         storage::check_mounts(&service, &mut findings);
-        load_balancer::check_target_group(&service, &mut findings);
+        load_balancer::check_target_groups(&service, &mut findings);
         network::check_service(&service, &mut findings);
         service_connect::check_service(&service, &mut findings);
         scaling::check(&service, &mut findings);

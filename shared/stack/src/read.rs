@@ -419,6 +419,7 @@ const LOOKED_AT_TOGETHER: [&[&str]; 11] = [
         "service_discovery",
         "sidecars",
         "target_group",
+        "target_groups",
     ],
     &["environment", "log_level", "secrets", "vault"],
     &[
@@ -458,6 +459,7 @@ const LOOKED_AT_TOGETHER: [&[&str]; 11] = [
         "health_check",
         "sidecars",
         "target_group",
+        "target_groups",
     ],
     &["image", "image_policy", "rollout", "sidecars"],
     &["log_options", "sidecars"],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_events::ecs::{group_of_scheduled, schedule_of};
+use longshore_events::ecs::{RUN_LIMITS, group_of_scheduled, schedule_of};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -134,6 +134,8 @@ fn run_of(input: Input) -> Option<ScheduledRun> {
     Some(ScheduledRun {
         command: container.command,
         environment: variables
+            // A run by hand has somebody who follows it.
+            .filter(|variable| variable.name != RUN_LIMITS)
             .map(|variable| (variable.name, variable.value))
             .collect(),
         cpu: number(input.cpu)?,

@@ -443,7 +443,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ),
         (
             "container_port: 80\n",
-            "11:1: container_port: there is no such key; it belongs into `services.<name>` or `services.<name>.sidecars.<name>` (container_port)",
+            "11:1: container_port: there is no such key; it belongs into `services.<name>` or `services.<name>.sidecars.<name>` or `services.<name>.target_group` (container_port)",
         ),
     ] {
         assert_eq!(the_problem(&shop_with(rest)), expected);

@@ -450,6 +450,7 @@ impl AnyEvent {
                             schedule,
                             failure: failures.pop()?,
                             in_a_row,
+                            attempts: 1 + in_a_row % 11,
                         }))
                     }
                 ),

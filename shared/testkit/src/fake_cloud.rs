@@ -444,6 +444,7 @@ impl FakeCloud {
     /// What ECS says of a task of what it works towards for a service: asked for ten seconds before it died.
     pub fn died(&self, subscriber: &Subscriber, task: &str, seconds: i64) -> TaskStateChange {
         TaskStateChange {
+            started_at: None,
             task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
             cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
             task_definition_arn: self

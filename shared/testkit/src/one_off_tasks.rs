@@ -101,6 +101,20 @@ impl Account {
         Ok(task)
     }
 
+    /// Somebody stops it.
+    pub(crate) fn stop_one_off_task(&mut self, task: &str, reason: &str) {
+        let mut tasks = self.one_off_tasks.iter_mut();
+        if let Some(task) = tasks.find(|known| known.task == task) {
+            task.state = Some(TaskState::Failed(TaskFailure {
+                task: task.task.clone(),
+                stop_code: Some("UserInitiated".to_owned()),
+                stopped_reason: Some(reason.to_owned()),
+                containers: Vec::new(),
+                stopped_at: Some(noon(60)),
+            }));
+        }
+    }
+
     pub(crate) fn one_off_task(&self, task: &str) -> Option<TaskState> {
         self.one_off_tasks
             .iter()

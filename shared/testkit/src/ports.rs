@@ -94,6 +94,14 @@ impl ServiceDeployer for FakeCloud {
         self.call("DescribeTasks", |account| Ok(account.one_off_task(task)))
     }
 
+    async fn stop_task(&self, _cluster: &str, task: &str, reason: &str) -> Result<(), CallError> {
+        self.give_way().await;
+        self.call("StopTask", |account| {
+            account.stop_one_off_task(task, reason);
+            Ok(())
+        })
+    }
+
     async fn describe_service(&self, service: &ServiceName) -> Result<EcsService, CallError> {
         self.give_way().await;
         self.call("DescribeServices", |account| {

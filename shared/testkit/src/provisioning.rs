@@ -621,6 +621,7 @@ impl Inventory for FakeCloud {
                     .collect(),
                 missing_clusters: BTreeSet::new(),
                 missing_file_systems: BTreeSet::new(),
+                missing_namespaces: BTreeSet::new(),
                 is_on_loopback: false,
             })
         })

@@ -117,6 +117,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/deployments/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/services/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/doctor/*",
         ]
       },
@@ -205,6 +206,13 @@ run "deploy_may_do_exactly_this" {
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
       },
       {
+        Sid       = "StopOverdueTasks"
+        Effect    = "Allow"
+        Action    = ["ecs:StopTask"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+        Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
+      },
+      {
         Sid      = "PublishDeployments"
         Effect   = "Allow"
         Action   = ["events:PutEvents"]
@@ -285,6 +293,30 @@ run "watch_may_do_exactly_this" {
         Effect   = "Allow"
         Action   = ["ecs:DescribeTasks"]
         Resource = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+      },
+      {
+        Sid       = "RunTasksAgain"
+        Effect    = "Allow"
+        Action    = ["ecs:RunTask"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task-definition/*"]
+        Condition = { ArnLike = { "ecs:cluster" = ["arn:aws:ecs:eu-west-1:111122223333:cluster/*"] } }
+      },
+      {
+        Sid       = "TagWhatItStarts"
+        Effect    = "Allow"
+        Action    = ["ecs:TagResource"]
+        Resource  = ["arn:aws:ecs:eu-west-1:111122223333:task/*/*"]
+        Condition = { StringEquals = { "ecs:CreateAction" = "RunTask" } }
+      },
+      {
+        Sid    = "PassTaskRoles"
+        Effect = "Allow"
+        Action = ["iam:PassRole"]
+        Resource = [
+          "arn:aws:iam::111122223333:role/shared",
+          "arn:aws:iam::111122223333:role/longshore/*",
+        ]
+        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
         Sid      = "ReadLastLines"
@@ -416,6 +448,12 @@ run "provision_may_do_exactly_this" {
         Sid      = "FindBuckets"
         Effect   = "Allow"
         Action   = ["s3:ListAllMyBuckets"]
+        Resource = ["*"]
+      },
+      {
+        Sid      = "FindNamespaces"
+        Effect   = "Allow"
+        Action   = ["servicediscovery:ListNamespaces"]
         Resource = ["*"]
       },
       {
@@ -785,6 +823,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
       "ecs:ListTasks",
       "ecs:RegisterTaskDefinition",
       "s3:ListAllMyBuckets",
+      "servicediscovery:ListNamespaces",
     ])
     error_message = "The list of calls without a resource level has grown: see that AWS really has none."
   }

@@ -74,6 +74,12 @@ override_resource {
 
 override_resource {
   override_during = plan
+  target          = module.scheduled_task_runs.aws_cloudwatch_event_rule.this
+  values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore-scheduled-task-runs" }
+}
+
+override_resource {
+  override_during = plan
   target          = module.shard_completed.aws_cloudwatch_event_rule.this
   values          = { arn = "arn:aws:events:eu-west-1:111122223333:rule/longshore/longshore-shard-completed" }
 }
@@ -190,6 +196,11 @@ run "each_rule_waits_for_exactly_its_events" {
         detail-type = ["ECS Task State Change"]
         detail      = { lastStatus = ["STOPPED"], group = [{ prefix = "service:" }, { prefix = "longshore-schedule:" }] }
       }]
+      scheduled_task_runs = ["default", {
+        source      = ["aws.ecs"]
+        detail-type = ["ECS Task State Change"]
+        detail      = { lastStatus = ["RUNNING"], group = [{ prefix = "longshore-schedule:" }] }
+      }]
       notifications = ["longshore", {
         source      = ["longshore"]
         detail-type = [{ anything-but = ["Deployment Stabilized", "Reconcile Shard", "Sync Shard Completed"] }]
@@ -304,6 +315,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
       watch = sort([
         output.rules.deployment_changed.arn,
         output.rules.task_stopped.arn,
+        output.rules.scheduled_task_runs.arn,
         output.rules.stack_changed.arn,
       ])
       sync = sort([

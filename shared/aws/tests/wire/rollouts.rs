@@ -466,6 +466,7 @@ async fn a_cluster_that_is_gone_has_no_services() {
 
 fn task_request() -> TaskRequest {
     TaskRequest {
+        group: None,
         service: ServiceName {
             cluster: "shop".to_owned(),
             ecs_service: "api".to_owned(),

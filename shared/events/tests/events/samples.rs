@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
-use longshore_events::ecs::{Container, DeploymentEventName, why_stopped};
+use longshore_events::ecs::{Container, DeploymentEventName, RunLimits, why_stopped};
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::{
     DeployEvent, DeployTaskStopped, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile,
@@ -343,6 +343,10 @@ enum Watched {
         stop_code: Option<String>,
         container: Container,
     },
+    ScheduledTaskRuns {
+        names: [String; 3],
+        limits: Option<RunLimits>,
+    },
     ScheduledTaskStopped {
         names: [String; 3],
         failure: Option<String>,
@@ -449,6 +453,18 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
         (
             "watch/task-spot-warning.json",
             Watched::Nothing("the task has not stopped"),
+        ),
+        (
+            "watch/task-scheduled-runs.json",
+            Watched::ScheduledTaskRuns {
+                names: ["shop-prod", "api", "nightly"].map(str::to_owned),
+                limits: Some(RunLimits {
+                    service: "shop-prod-api".to_owned(),
+                    timeout: Some(3600),
+                    retries: 2,
+                    attempt: 1,
+                }),
+            },
         ),
         (
             "watch/task-scheduled-failed.json",
@@ -957,6 +973,15 @@ fn watch_reads_each_of_its_samples_as_what_it_is() {
                     started_by: change.started_by,
                     stop_code: change.stop_code,
                     container: change.containers[0].clone(),
+                }
+            }
+            WatchEvent::ScheduledTaskRuns(runs) => {
+                let (container, limits) = runs.change.run_limits().unzip();
+                assert_eq!(container.unwrap().command[0], "bin/clean", "{path}");
+                assert!(runs.change.started_at.is_some(), "{path}");
+                Watched::ScheduledTaskRuns {
+                    names: [runs.stack, runs.service, runs.schedule],
+                    limits,
                 }
             }
             WatchEvent::ScheduledTaskStopped(stopped) => Watched::ScheduledTaskStopped {

@@ -15,6 +15,7 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
         schedule,
         failure,
         in_a_row,
+        attempts,
     } = event;
     let has_started = !failure.task.is_empty();
     let code_of_refusal = failure.stop_code.as_deref();
@@ -26,6 +27,9 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
         facts.push(fact("Log", &code(&logs, 3 * NAME)));
     } else {
         facts.extend(code_of_refusal.map(|refusal| fact("Refused with", &code(refusal, NAME))));
+    }
+    if *attempts > 1 {
+        facts.insert(1, fact("Attempts", &attempts.to_string()));
     }
     if *in_a_row > 1 {
         facts.insert(1, fact("Failed in a row", &in_a_row.to_string()));

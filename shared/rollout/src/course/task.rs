@@ -109,6 +109,7 @@ fn request(
 ) -> Option<(OneOffTask, TaskRequest)> {
     let task = deployment.tasks(phase).get(place)?.clone();
     let request = TaskRequest {
+        group: None,
         service: deployment.service_name(),
         task_definition: deployment.task_definition.clone()?,
         container: deployment.container.clone(),

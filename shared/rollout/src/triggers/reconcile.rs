@@ -21,13 +21,15 @@ use serde::Serialize;
 use super::follow::{Known, Wake, follow_knowing};
 use super::named::holdings;
 use crate::course::WatchOutcome;
+use crate::course::scheduled::look_at_overdue;
 use crate::course::watch::{Seen, is_unsettled, look_after};
 use crate::decide::{AboutRoute, about_route};
-use crate::documents::{RecordStore, RouteStore};
+use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore};
 use crate::engine::{DeployError, Outcome, ServiceOutcome};
 use crate::outbox::change_and_publish;
 use crate::ports::{Cloud, EcsService};
 use crate::record::{Record, Waiting};
+use crate::schedule_record::ScheduleKey;
 
 /// How many services one invocation looks at. Of more, each invocation gets a part.
 pub const SHARD: usize = 500;
@@ -61,6 +63,8 @@ pub struct Reconciled {
     pub shards: u32,
     /// Deployments whose outcome no event had reported.
     pub closed: usize,
+    /// Tasks of schedules that were stopped because they ran for longer than they may.
+    pub stopped_tasks: usize,
     /// What came of services whose image policies named something that no event had reported, or that waited.
     pub followed: Vec<ServiceOutcome>,
     /// Services that somebody must fix before they can be looked at or deployed to, with the reason.
@@ -79,18 +83,49 @@ pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconcile
     let survey = survey(cloud).await?;
     let services = survey.service_ids.len();
     if services <= SHARD {
-        return Ok(look_at_all(cloud, survey, worker).await);
+        let mut answer = look_at_all(cloud, survey, worker).await;
+        stop_overdue(cloud, worker, &mut answer).await;
+        return Ok(answer);
     }
     let shards = u32::try_from(services.div_ceil(SHARD)).unwrap_or(u32::MAX);
     let events: Vec<LongshoreEvent> = (0..shards)
         .map(|shard| LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards }))
         .collect();
     cloud.publish(&events).await?;
-    Ok(Reconciled {
+    let mut answer = Reconciled {
         services,
         shards,
         ..Reconciled::default()
-    })
+    };
+    stop_overdue(cloud, worker, &mut answer).await;
+    Ok(answer)
+}
+
+/// Stops the tasks of schedules that have run for longer than they may.
+async fn stop_overdue<C: Cloud>(cloud: &C, worker: &Worker, answer: &mut Reconciled) {
+    let schedules = match cloud.all_schedules().await {
+        Ok(schedules) => schedules,
+        Err(error) => return answer.failures.push(error.to_string()),
+    };
+    let mut results = stream::iter(&schedules)
+        .map(|(service_id, schedule)| async move {
+            let key = ScheduleKey {
+                service_id,
+                schedule,
+            };
+            let stopped = look_at_overdue(cloud, &key, worker).await;
+            (stopped, service_id, schedule)
+        })
+        .buffered(READS_AT_ONCE);
+    while let Some((stopped, service_id, schedule)) = results.next().await {
+        match stopped {
+            Ok(stopped) => answer.stopped_tasks += stopped,
+            Err(error) => {
+                let failure = format!("schedule {schedule} of {service_id}: {error}");
+                answer.failures.push(failure);
+            }
+        }
+    }
 }
 
 /// Looks at the services of one part.

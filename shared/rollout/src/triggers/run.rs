@@ -98,6 +98,7 @@ async fn start<C: Cloud>(
         )));
     };
     let request = TaskRequest {
+        group: None,
         service,
         task_definition,
         container,
@@ -105,7 +106,7 @@ async fn start<C: Cloud>(
         environment: payload.environment.clone(),
         cpu: payload.cpu,
         memory: payload.memory,
-        client_token: client_token(&worker.id),
+        client_token: client_token(&format!("run/{}", worker.id)),
         started_by: started_by_run(&service_id.stack, &service_id.service),
     };
     if let Some(why) = impossible(&request) {
@@ -145,9 +146,9 @@ async fn find<C: Cloud>(
     Ok(None)
 }
 
-/// The same for each attempt of one invocation; ECS takes at most 64 characters.
-fn client_token(id: &str) -> String {
-    let digest = Sha256::digest(format!("run/{id}").as_bytes());
+/// The same for each attempt at the same thing; ECS takes at most 64 characters.
+pub(crate) fn client_token(what: &str) -> String {
+    let digest = Sha256::digest(what.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -62,6 +62,7 @@ fn begin(cloud: &FakeCloud, services: &[Subscriber], kind: OperationKind, second
 /// A task that ECS could not start.
 fn never_ran(cloud: &FakeCloud, api: &Subscriber, task: &str, reason: &str) -> TaskStateChange {
     TaskStateChange {
+        started_at: None,
         stop_code: Some("TaskFailedToStart".to_owned()),
         stopped_reason: Some(reason.to_owned()),
         containers: vec![Container {

@@ -1,17 +1,21 @@
 //! Tasks that a schedule of a stack file starts.
 
 use longshore_events::ecs::{
-    Container, ContainerOverride, TaskOverrides, TaskStateChange, group_of_scheduled,
+    Container, ContainerOverride, RUN_LIMITS, RunLimits, TaskOverrides, TaskStateChange, Variable,
+    group_of_scheduled,
 };
-use longshore_events::incoming::ScheduledTaskStopped;
+use longshore_events::incoming::ScheduledTaskChange;
 use longshore_events::longshore::LongshoreEvent;
 use longshore_events::scheduler::RefusedRun;
 use longshore_rollout::course::WatchOutcome;
-use longshore_rollout::course::scheduled::{run_refused, scheduled_task_stopped};
+use longshore_rollout::course::scheduled::{
+    run_refused, scheduled_task_runs, scheduled_task_stopped,
+};
 use longshore_rollout::history::schedule_logs;
 use longshore_rollout::ports::{LogLine, ScheduledTask};
 use longshore_rollout::status::status;
 use longshore_rollout::triggers::push::deploy_push;
+use longshore_rollout::triggers::reconcile::reconcile;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 use serde_json::json;
@@ -19,12 +23,13 @@ use serde_json::json;
 const TASK_DEFINITION: &str = "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:1";
 
 /// A task of the nightly schedule that stopped this many seconds after noon, with the exit codes of its containers.
-fn stopped(task: &str, seconds: i64, codes: &[(&str, Option<i64>)]) -> ScheduledTaskStopped {
-    ScheduledTaskStopped {
+fn stopped(task: &str, seconds: i64, codes: &[(&str, Option<i64>)]) -> ScheduledTaskChange {
+    ScheduledTaskChange {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         schedule: "nightly".to_owned(),
         change: TaskStateChange {
+            started_at: None,
             task_arn: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
             cluster_arn: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
             task_definition_arn: TASK_DEFINITION.to_owned(),
@@ -47,14 +52,16 @@ fn stopped(task: &str, seconds: i64, codes: &[(&str, Option<i64>)]) -> Scheduled
                 container_overrides: vec![ContainerOverride {
                     name: "app".to_owned(),
                     command: vec!["clean".to_owned()],
+                    environment: Vec::new(),
                 }],
+                ..TaskOverrides::default()
             },
             version: 1,
         },
     }
 }
 
-async fn hear(cloud: &FakeCloud, stopped: &ScheduledTaskStopped, seconds: i64) -> WatchOutcome {
+async fn hear(cloud: &FakeCloud, stopped: &ScheduledTaskChange, seconds: i64) -> WatchOutcome {
     let worker = worker(&format!("watch-{seconds}"), seconds);
     scheduled_task_stopped(cloud, stopped, &worker)
         .await
@@ -286,4 +293,185 @@ async fn a_schedule_that_is_gone_or_not_of_a_stack_file_concerns_nobody() {
         assert_eq!(outcome, WatchOutcome::Ignored);
         assert!(cloud.published().is_empty());
     }
+}
+
+/// A cloud with a service `api`, and a task of its schedule that may run for an hour and is started again twice.
+fn limited(task: &str, seconds: i64, code: i64) -> (FakeCloud, ScheduledTaskChange) {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    let limits = RunLimits {
+        service: api.service_name().ecs_service,
+        timeout: Some(3600),
+        retries: 2,
+        attempt: 1,
+    };
+    let mut stopped = stopped(task, seconds, &[("app", Some(code))]);
+    let container = &mut stopped.change.overrides.container_overrides[0];
+    container.environment = [
+        ("MODE", "full".to_owned()),
+        (RUN_LIMITS, limits.to_string()),
+    ]
+    .map(|(name, value)| Variable {
+        name: name.to_owned(),
+        value,
+    })
+    .into();
+    stopped.change.overrides.memory = Some("8192".to_owned());
+    stopped.change.cluster_arn = format!(
+        "arn:aws:ecs:eu-west-1:111122223333:cluster/{}",
+        api.service_name().cluster
+    );
+    (cloud, stopped)
+}
+
+/// The same task, while it runs.
+fn running(stopped: &ScheduledTaskChange, seconds: i64) -> ScheduledTaskChange {
+    let mut runs = stopped.clone();
+    runs.change.last_status = "RUNNING".to_owned();
+    runs.change.stop_code = None;
+    runs.change.stopped_at = None;
+    runs.change.started_at = Some(noon(seconds));
+    runs
+}
+
+/// What ECS says when the task that was started last has ended so.
+fn next(cloud: &FakeCloud, stopped: &ScheduledTaskChange, seconds: i64) -> ScheduledTaskChange {
+    let (request, task) = cloud.running_tasks().pop().unwrap();
+    let mut next = stopped.clone();
+    next.change.task_arn = task;
+    next.change.stopped_at = Some(noon(seconds));
+    let container = &mut next.change.overrides.container_overrides[0];
+    container.environment = request
+        .environment
+        .into_iter()
+        .map(|(name, value)| Variable { name, value })
+        .collect();
+    next
+}
+
+#[tokio::test]
+async fn a_run_that_fails_is_started_again_as_it_was_and_told_once_in_the_end() {
+    let (cloud, first) = limited("one", 10, 3);
+    // The event comes twice.
+    for seconds in [11, 12] {
+        assert_eq!(hear(&cloud, &first, seconds).await, WatchOutcome::Noted);
+    }
+    let [again] = &cloud.one_off_tasks()[..] else {
+        panic!("{:?}", cloud.one_off_tasks());
+    };
+    assert_eq!(again.command, ["clean"]);
+    assert_eq!(again.environment["MODE"], "full");
+    assert!(again.environment[RUN_LIMITS].contains("\"attempt\":2"));
+    assert_eq!((again.cpu, again.memory), (None, Some(8192)));
+    assert_eq!(again.task_definition, TASK_DEFINITION);
+    // Its end must come back to the schedule.
+    assert_eq!(
+        again.group,
+        Some(group_of_scheduled("shop", "api", "nightly"))
+    );
+    assert!(published(&cloud).is_empty());
+
+    let second = next(&cloud, &first, 20);
+    cloud.stop_task_of(&second.change.task_arn, 3);
+    assert_eq!(hear(&cloud, &second, 21).await, WatchOutcome::Noted);
+    let third = next(&cloud, &first, 30);
+    cloud.stop_task_of(&third.change.task_arn, 3);
+    assert_eq!(hear(&cloud, &third, 31).await, WatchOutcome::Failed);
+    assert_eq!(cloud.one_off_tasks().len(), 2);
+    let [LongshoreEvent::ScheduledTaskFailed(event)] = &cloud.published()[..] else {
+        panic!("{:?}", cloud.published());
+    };
+    assert_eq!((event.attempts, event.in_a_row), (3, 1));
+    assert_eq!(event.failure.task, third.change.task_arn);
+    // A late event of an earlier attempt starts nothing and tells nothing.
+    hear(&cloud, &first, 40).await;
+    assert_eq!(
+        (cloud.one_off_tasks().len(), published(&cloud).len()),
+        (2, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_succeeds_when_it_is_started_again_tells_nobody() {
+    let (cloud, first) = limited("one", 10, 3);
+    hear(&cloud, &first, 11).await;
+    let mut second = next(&cloud, &first, 20);
+    second.change.containers[0].exit_code = Some(0);
+    assert_eq!(hear(&cloud, &second, 21).await, WatchOutcome::Succeeded);
+    assert!(cloud.published().is_empty());
+    assert_eq!(
+        schedule_logs(&cloud, &subscriber("api").service_id(), "nightly", 10)
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_ecs_does_not_start_again_is_told_with_both_reasons() {
+    let (cloud, first) = limited("one", 10, 3);
+    cloud.inject_at("RunTask", Fault::Fails(ErrorClass::Refused));
+    assert_eq!(hear(&cloud, &first, 11).await, WatchOutcome::Failed);
+    let [LongshoreEvent::ScheduledTaskFailed(event)] = &cloud.published()[..] else {
+        panic!("{:?}", cloud.published());
+    };
+    let reason = event.failure.stopped_reason.as_deref().unwrap();
+    assert!(
+        reason.starts_with("Essential container in task exited; it could not be started again"),
+        "{reason}"
+    );
+    assert_eq!(event.attempts, 1);
+}
+
+#[tokio::test]
+async fn a_task_that_somebody_stopped_is_not_started_again() {
+    let (cloud, mut first) = limited("one", 10, 137);
+    first.change.stop_code = Some("UserInitiated".to_owned());
+    assert_eq!(hear(&cloud, &first, 11).await, WatchOutcome::Failed);
+    assert!(cloud.one_off_tasks().is_empty());
+    assert_eq!(published(&cloud), [1]);
+}
+
+#[tokio::test]
+async fn a_task_that_runs_longer_than_its_timeout_is_stopped_by_the_reconcile_and_told_as_failed() {
+    let (cloud, first) = limited("one", 10, 3);
+    // The one that runs is the second attempt.
+    hear(&cloud, &first, 11).await;
+    let second = next(&cloud, &first, 20);
+    let runs = running(&second, 100);
+    let outcome = scheduled_task_runs(&cloud, &runs, &worker("runs", 101)).await;
+    assert_eq!(outcome.unwrap(), WatchOutcome::Noted);
+
+    let answer = reconcile(&cloud, &worker("early", 3_699)).await.unwrap();
+    assert_eq!((answer.stopped_tasks, cloud.running_tasks().len()), (0, 1));
+    let answer = reconcile(&cloud, &worker("late", 3_700)).await.unwrap();
+    assert_eq!((answer.stopped_tasks, answer.failures.len()), (1, 0));
+    assert!(cloud.running_tasks().is_empty());
+    assert!(published(&cloud).is_empty());
+
+    // ECS's event of its end is lost, and the next reconcile finds what became of it.
+    let answer = reconcile(&cloud, &worker("later", 4_600)).await.unwrap();
+    assert_eq!(answer.stopped_tasks, 0);
+    let [LongshoreEvent::ScheduledTaskFailed(event)] = &cloud.published()[..] else {
+        panic!("{:?}", cloud.published());
+    };
+    assert_eq!(
+        event.failure.stopped_reason.as_deref(),
+        Some("it ran longer than its timeout of 3600 seconds, and Longshore stopped it")
+    );
+    reconcile(&cloud, &worker("last", 5_500)).await.unwrap();
+    assert_eq!(published(&cloud), [1]);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_in_time_is_looked_at_no_more() {
+    let (cloud, first) = limited("one", 10, 0);
+    let runs = running(&first, 5);
+    scheduled_task_runs(&cloud, &runs, &worker("runs", 6))
+        .await
+        .unwrap();
+    hear(&cloud, &first, 11).await;
+    cloud.inject_at("DescribeTasks", Fault::Fails(ErrorClass::Denied));
+    let answer = reconcile(&cloud, &worker("late", 4_000)).await.unwrap();
+    assert_eq!((answer.stopped_tasks, answer.failures.len()), (0, 0));
 }

@@ -64,6 +64,7 @@ fn stopped(
     reason: &str,
 ) -> TaskStateChange {
     TaskStateChange {
+        started_at: None,
         task_definition_arn: "arn:aws:ecs:eu-west-1:111122223333:task-definition/api:2".to_owned(),
         stop_code: Some(code.to_owned()),
         stopped_reason: Some(reason.to_owned()),

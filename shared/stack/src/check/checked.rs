@@ -1,7 +1,7 @@
 //! A service, as its checks see it.
 
 use crate::path::Path;
-use crate::spec::{Container, Service, Stack};
+use crate::spec::{Container, Service, Stack, TargetGroup};
 
 /// A service with its surroundings.
 pub(super) struct Checked<'a> {
@@ -25,8 +25,28 @@ impl Checked<'_> {
         }
     }
 
+    /// All ways in which requests come to it, with their paths.
+    pub(super) fn target_groups(&self) -> impl Iterator<Item = (Path, &TargetGroup)> {
+        target_groups(&self.path, self.spec)
+    }
+
     /// The path of a field.
     pub(super) fn at(&self, field: &str) -> Path {
         self.path.key(field)
     }
+}
+
+/// All ways in which requests come to a service, with their paths, where the service is at `path`.
+pub(super) fn target_groups<'a>(
+    path: &Path,
+    spec: &'a Service,
+) -> impl Iterator<Item = (Path, &'a TargetGroup)> + use<'a> {
+    let list = path.key("target_groups");
+    let one = spec.target_group.iter();
+    let one = one.map({
+        let path = path.key("target_group");
+        move |group| (path.clone(), group)
+    });
+    let several = spec.target_groups.iter().enumerate();
+    one.chain(several.map(move |(index, group)| (list.index(index), group)))
 }

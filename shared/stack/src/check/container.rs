@@ -6,7 +6,7 @@ use super::forms::is_open;
 use super::secret::{check_secret, check_vault};
 
 use crate::path::Path;
-use crate::spec::{Container, TargetGroup};
+use crate::spec::Container;
 
 /// Set by ECS in every container.
 const OF_ECS: [&str; 5] = [
@@ -193,7 +193,7 @@ fn check_grace_period(service: &Checked<'_>, findings: &mut Findings) {
         return;
     };
     if let Some(grace) = service.spec.health_check_grace_period_seconds
-        && let Some(TargetGroup { .. }) = &service.spec.target_group
+        && service.spec.all_target_groups().next().is_some()
         && health.start_period.is_some_and(|start| start > grace)
     {
         findings.warning(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::checked::Checked;
+use super::checked::{Checked, target_groups};
 use super::findings::Findings;
 use super::forms::is_open;
 use crate::path::Path;
@@ -144,7 +144,17 @@ fn check_shift(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
             );
         }
     }
-    match &spec.target_group {
+    if spec.target_groups.len() > 1 {
+        findings.error(
+            service.at("target_groups"),
+            spec.target_groups.len(),
+            format!(
+                "with {strategy} ECS moves the requests of one target group; of several, some would reach new tasks while \
+                 others do not. Keep one, or let `strategy` be ROLLING"
+            ),
+        );
+    }
+    match service.target_groups().next() {
         None if deployment.strategy != DeploymentStrategy::BlueGreen => findings.error(
             path.key("strategy"),
             strategy,
@@ -152,18 +162,21 @@ fn check_shift(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
              `target_group`, or let `strategy` be BLUE_GREEN or ROLLING",
         ),
         None => {}
-        Some(TargetGroup {
-            target_group_arn: Some(arn),
-            ..
-        }) => findings.error(
-            service.at("target_group").key("target_group_arn"),
+        Some((
+            path,
+            TargetGroup {
+                target_group_arn: Some(arn),
+                ..
+            },
+        )) => findings.error(
+            path.key("target_group_arn"),
             arn,
             format!(
                 "{strategy} needs a second target group and a rule of the listener that ECS changes, which \
                  are not this stack's; use the stack's own `load_balancer`, or let `strategy` be ROLLING"
             ),
         ),
-        Some(group) => check_last_rule(service, group, findings),
+        Some((_, group)) => check_last_rule(service, group, findings),
     }
     if let Some(requests) = spec
         .scaling
@@ -187,12 +200,12 @@ fn check_last_rule(service: &Checked<'_>, group: &TargetGroup, findings: &mut Fi
         return;
     }
     for (name, other) in &service.stack.services {
-        let other = other.target_group.as_ref();
-        let other = other.filter(|other| other.listener_arn == group.listener_arn);
-        if other.is_some_and(|other| other.priority == Some(LAST_PRIORITY)) {
-            let path = Path::default().key("services").key(name);
+        let path = Path::default().key("services").key(name);
+        let others = target_groups(&path, other);
+        let mut others = others.filter(|(_, other)| other.listener_arn == group.listener_arn);
+        if let Some((path, _)) = others.find(|(_, other)| other.priority == Some(LAST_PRIORITY)) {
             findings.error(
-                path.key("target_group").key("priority"),
+                path.key("priority"),
                 LAST_PRIORITY,
                 format!(
                     "service `{}` has this place among the rules, since it gets what no other service \
@@ -276,8 +289,8 @@ fn check_alarms(service: &Checked<'_>, path: &Path, findings: &mut Findings) {
         if alarm == DeploymentConfiguration::TARGET_ERRORS {
             let own =
                 service.stack.load_balancer.is_some() && !service.stack.has_network_load_balancer();
-            let group = service.spec.target_group.as_ref();
-            let is_behind_own = group.is_some_and(|group| {
+            let mut groups = service.spec.all_target_groups();
+            let is_behind_own = groups.any(|group| {
                 group.target_group_arn.is_none() && (own || group.listener_arn.is_some())
             });
             if service.stack.alarms.is_none() || !is_behind_own {

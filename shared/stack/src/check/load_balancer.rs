@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checked::Checked;
+use super::checked::{Checked, target_groups};
 use super::findings::Findings;
 use super::forms::{is_arn, is_ipv4_range, is_ipv6_range, is_label, is_open};
 use super::network::{check_security_groups, check_subnets};
@@ -20,6 +20,10 @@ const MOST_SERVICES: usize = 100;
 /// Elastic Load Balancing's limit for the listeners of a Network Load Balancer.
 const MOST_LISTENERS: usize = 50;
 
+/// ECS's limit for a service: the Amazon ECS Developer Guide, "Registering multiple target groups with an Amazon ECS
+/// service".
+const MOST_TARGET_GROUPS: usize = 5;
+
 /// What an Application Load Balancer has where nothing is said.
 const IDLE_TIMEOUT: u32 = 60;
 
@@ -33,8 +37,8 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
     };
     let path = Path::default().key("load_balancer");
     check_load_balancer(&path, stack, load_balancer, findings);
-    let services = behind(stack).filter(|(_, group)| group.listener_arn.is_none());
-    let services = services.count();
+    let behind = behind(stack).filter(|one| one.group.listener_arn.is_none());
+    let services = behind.count();
     if services == 0 {
         findings.warning_without_value(
             &path,
@@ -49,37 +53,60 @@ pub(super) fn check(stack: &Stack, findings: &mut Findings) {
         findings.error(
             &path,
             services,
-            format!("too many services behind one load balancer, expected at most {most}"),
+            format!("too many target groups behind one load balancer, expected at most {most}"),
         );
     }
 }
 
-/// The services with target groups of their own.
-fn behind(stack: &Stack) -> impl Iterator<Item = (&String, &TargetGroup)> {
-    let groups = stack.services.iter();
-    let groups = groups.filter_map(|(name, service)| Some((name, service.target_group.as_ref()?)));
-    groups.filter(|(_, group)| group.target_group_arn.is_none())
+/// A target group of a service's own.
+struct Behind<'a> {
+    service: &'a str,
+    path: Path,
+    group: &'a TargetGroup,
 }
 
-/// Checks that no two services have the same place: among the rules of a listener, or at a port.
+/// The target groups that are services' own.
+fn behind(stack: &Stack) -> impl Iterator<Item = Behind<'_>> {
+    let services = stack.services.iter();
+    let groups = services.flat_map(|(service, spec)| {
+        let path = Path::default().key("services").key(service);
+        target_groups(&path, spec).map(move |(path, group)| Behind {
+            service,
+            path,
+            group,
+        })
+    });
+    groups.filter(|one| one.group.target_group_arn.is_none())
+}
+
+/// Checks that no two target groups have the same place: among the rules of a listener, or at a port.
 fn check_places(stack: &Stack, findings: &mut Findings) {
     let mut priorities: BTreeMap<(Option<&str>, u32), &str> = BTreeMap::new();
     let mut ports: BTreeMap<u16, &str> = BTreeMap::new();
     let mut default: Option<&str> = None;
-    for (name, group) in behind(stack) {
-        let path = Path::default()
-            .key("services")
-            .key(name)
-            .key("target_group");
+    for one in behind(stack) {
+        let Behind {
+            service,
+            path,
+            group,
+        } = one;
+        let whose = |other: &str| {
+            if other == service {
+                "another target group of this service".to_owned()
+            } else {
+                format!("service `{other}`")
+            }
+        };
         let listener = group.listener_arn.as_deref();
         if let Some(priority) = group.priority
-            && let Some(other) = priorities.insert((listener, priority), name)
+            && let Some(other) = priorities.insert((listener, priority), service)
         {
             findings.error(
                 path.key("priority"),
                 priority,
                 format!(
-                    "service `{other}` has this priority already, expected priorities that differ"
+                    "{} has this priority already, expected priorities that differ",
+                    whose(other)
                 ),
             );
         }
@@ -88,25 +115,31 @@ fn check_places(stack: &Stack, findings: &mut Findings) {
         }
         if stack.has_network_load_balancer() {
             if let Some(port) = group.listener_port
-                && let Some(other) = ports.insert(port, name)
+                && let Some(other) = ports.insert(port, service)
             {
                 findings.error(
                     path.key("listener_port"),
                     port,
                     format!(
-                        "service `{other}` is at this port already, expected ports that differ; one service has TCP and UDP at \
-                         one port with `listener_protocol: TCP_UDP`"
+                        "{} is at this port already, expected ports that differ; one service has TCP and UDP at \
+                         one port with `listener_protocol: TCP_UDP`",
+                        whose(other)
                     ),
                 );
             }
         } else if !group.is_conditional()
-            && let Some(other) = default.replace(name)
+            && let Some(other) = default.replace(service)
         {
+            let both = if other == service {
+                format!("two target groups of `{service}`")
+            } else {
+                format!("services `{other}` and `{service}`")
+            };
             findings.error_without_value(
                 &path,
                 format!(
-                    "services `{other}` and `{name}` would both get what no other service gets; add \
-                     `path_patterns` or `host_headers` to one of them"
+                    "{both} would both get what no other service gets; add `path_patterns` or `host_headers` to one of \
+                     them"
                 ),
             );
         }
@@ -279,35 +312,89 @@ fn check_dns(path: &Path, dns: &Dns, findings: &mut Findings) {
     }
 }
 
-pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings) {
-    let Some(group) = &service.spec.target_group else {
-        if let Some(requests) = service
-            .spec
-            .scaling
-            .as_ref()
-            .and_then(|one| one.target_requests_per_task)
-        {
-            findings.error(
-                service.at("scaling").key("target_requests_per_task"),
-                requests,
-                "only the stack's load balancer counts requests; add `target_group`",
-            );
-        }
-        return;
-    };
-    let path = service.at("target_group");
-    if group.container_name.is_none() && service.spec.container_port.is_none() {
+pub(super) fn check_target_groups(service: &Checked<'_>, findings: &mut Findings) {
+    check_list(service, findings);
+    check_requests(service, findings);
+    for (path, group) in service.target_groups() {
+        check_target_group(service, &path, group, findings);
+    }
+}
+
+/// Checks that the ways in which requests come to a service are different ones, and are said in one place.
+fn check_list(service: &Checked<'_>, findings: &mut Findings) {
+    let groups = &service.spec.target_groups;
+    let path = service.at("target_groups");
+    if service.spec.target_group.is_some() && !groups.is_empty() {
         findings.error_without_value(
             &path,
-            "requests need a port to go to; add `container_port` to the service",
+            "how requests come to the service is said twice; move `target_group` into this list, as its first item, which \
+             replaces nothing",
         );
     }
+    if groups.len() > MOST_TARGET_GROUPS {
+        findings.error(
+            &path,
+            groups.len(),
+            format!(
+                "ECS does not take so many target groups of one service, expected at most {MOST_TARGET_GROUPS}"
+            ),
+        );
+    }
+    let mut existing = BTreeSet::new();
+    for (index, group) in groups.iter().enumerate() {
+        if let Some(arn) = &group.target_group_arn
+            && !existing.insert(arn)
+        {
+            findings.error(
+                path.index(index).key("target_group_arn"),
+                arn,
+                "another target group of this service is this one already; keep one of them",
+            );
+        }
+    }
+}
+
+/// Checks that the requests which scaling counts are counted.
+fn check_requests(service: &Checked<'_>, findings: &mut Findings) {
+    let scaling = service.spec.scaling.as_ref();
+    let Some(requests) = scaling.and_then(|scaling| scaling.target_requests_per_task) else {
+        return;
+    };
+    let message = match service.spec.all_target_groups().next() {
+        None => "only the stack's load balancer counts requests; add `target_group`",
+        Some(group) if group.target_group_arn.is_some() => {
+            "requests are counted only behind the stack's own load balancer, not behind `target_group_arn`; use \
+             `custom_metrics`"
+        }
+        Some(group) if is_behind_network(service, group) => {
+            "a Network Load Balancer does not count requests; use another metric"
+        }
+        Some(_) => return,
+    };
+    findings.error(
+        service.at("scaling").key("target_requests_per_task"),
+        requests,
+        message,
+    );
+}
+
+fn is_behind_network(service: &Checked<'_>, group: &TargetGroup) -> bool {
+    service.stack.has_network_load_balancer() && group.listener_arn.is_none()
+}
+
+fn check_target_group(
+    service: &Checked<'_>,
+    path: &Path,
+    group: &TargetGroup,
+    findings: &mut Findings,
+) {
+    check_target(service, path, group, findings);
     if let Some(arn) = &group.target_group_arn {
-        check_existing(service, &path, arn, group, findings);
+        check_existing(path, arn, group, findings);
         return;
     }
     match &group.listener_arn {
-        Some(listener) => check_listener(&path, listener, group, findings),
+        Some(listener) => check_listener(path, listener, group, findings),
         None => {
             if !group.load_balancer_security_group_ids.is_empty() {
                 findings.error_without_value(
@@ -318,20 +405,19 @@ pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings)
             }
             if service.stack.load_balancer.is_none() {
                 findings.error_without_value(
-                    &path,
+                    path,
                     "the stack has no `load_balancer`; add it, or name a `listener_arn` or a `target_group_arn` that \
                      exists",
                 );
             }
         }
     }
-    let is_behind_network =
-        service.stack.has_network_load_balancer() && group.listener_arn.is_none();
+    let is_behind_network = is_behind_network(service, group);
     if is_behind_network {
-        check_behind_network(service, &path, group, findings);
+        check_behind_network(service, path, group, findings);
     } else {
-        check_behind_application(service, &path, group, findings);
-        check_conditions(&path, group, findings);
+        check_behind_application(service, path, group, findings);
+        check_conditions(path, group, findings);
     }
     check_health(
         &path.key("health_check"),
@@ -339,6 +425,49 @@ pub(super) fn check_target_group(service: &Checked<'_>, findings: &mut Findings)
         is_behind_network,
         findings,
     );
+}
+
+/// The container and the port that requests come to.
+fn check_target(service: &Checked<'_>, path: &Path, group: &TargetGroup, findings: &mut Findings) {
+    let mut containers = service.spec.containers(service.name);
+    let wanted = group.container_name.as_deref();
+    // One that is not there is found where containers are checked.
+    let Some(container) = containers.find(|one| wanted.is_none_or(|name| name == one.name)) else {
+        return;
+    };
+    let additional = container.details.additional_container_ports.iter();
+    let ports: Vec<u16> = container
+        .container_port
+        .into_iter()
+        .chain(additional.copied())
+        .collect();
+    match group.container_port {
+        None if wanted.is_none() && container.container_port.is_none() => findings
+            .error_without_value(
+                path,
+                "requests need a port to go to; add `container_port` to the service",
+            ),
+        Some(port) if !ports.contains(&port) => {
+            let advice = if ports.is_empty() {
+                "add `container_port` to it".to_owned()
+            } else {
+                let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+                format!(
+                    "expected {}, or add it to its `additional_container_ports`",
+                    ports.join(" or ")
+                )
+            };
+            findings.error(
+                path.key("container_port"),
+                port,
+                format!(
+                    "container `{}` does not listen on this port; {advice}",
+                    container.name
+                ),
+            );
+        }
+        _ => {}
+    }
 }
 
 /// A listener of an Application Load Balancer that exists.
@@ -499,15 +628,6 @@ fn check_behind_network(
              connections is not supported, expected ROLLING",
         );
     }
-    if let Some(scaling) = &service.spec.scaling
-        && let Some(requests) = scaling.target_requests_per_task
-    {
-        findings.error(
-            service.at("scaling").key("target_requests_per_task"),
-            requests,
-            "a Network Load Balancer does not count requests; use another metric",
-        );
-    }
 }
 
 fn check_authenticate(
@@ -596,13 +716,7 @@ fn check_client_secret(
     }
 }
 
-fn check_existing(
-    service: &Checked<'_>,
-    path: &Path,
-    arn: &str,
-    group: &TargetGroup,
-    findings: &mut Findings,
-) {
+fn check_existing(path: &Path, arn: &str, group: &TargetGroup, findings: &mut Findings) {
     if !is_arn(arn, "elasticloadbalancing", "targetgroup/") {
         findings.error(
             path.key("target_group_arn"),
@@ -639,16 +753,6 @@ fn check_existing(
             path.key(field),
             "the target group exists, so its settings are not this stack's; leave this or \
              `target_group_arn` out",
-        );
-    }
-    if let Some(scaling) = &service.spec.scaling
-        && let Some(requests) = scaling.target_requests_per_task
-    {
-        findings.error(
-            service.at("scaling").key("target_requests_per_task"),
-            requests,
-            "requests are counted only behind the stack's own load balancer, not behind \
-             `target_group_arn`; use `custom_metrics`",
         );
     }
 }

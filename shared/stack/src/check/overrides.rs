@@ -230,10 +230,10 @@ impl Checking<'_> {
         }
         let mut services = self.stack.services.iter();
         let taken = services.find(|(_, spec)| {
-            let own = spec.target_group.as_ref();
+            let own = spec.all_target_groups();
             let own = own.filter(|group| group.listener_arn.is_none());
-            let of_service = own.and_then(|group| group.priority);
-            of_service.is_some_and(|of_service| u64::from(of_service) == priority)
+            let mut of_service = own.filter_map(|group| group.priority);
+            of_service.any(|of_service| u64::from(of_service) == priority)
         });
         if let Some((service, _)) = taken {
             let message =

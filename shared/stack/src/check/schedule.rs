@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_events::ecs::{LONGEST_OVERRIDES, length_of_overrides};
+use longshore_events::ecs::{LONGEST_OVERRIDES, RUN_LIMITS, length_of_overrides};
 
 use super::checked::Checked;
 use super::findings::Findings;
@@ -24,9 +24,19 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
         );
         check_size(&path, service, schedule, findings);
         let environment = schedule.environment.iter();
-        let environment: BTreeMap<String, String> = environment
+        let mut environment: BTreeMap<String, String> = environment
             .map(|(name, value)| (name.clone(), value.as_str().to_owned()))
             .collect();
+        if environment.contains_key(RUN_LIMITS) {
+            findings.error_without_value(
+                path.key("environment").key(RUN_LIMITS),
+                "Longshore gives runs this variable, for `timeout` and `retries`; choose another name",
+            );
+        }
+        let ecs_service = service.stack.ecs_service_name(service.name);
+        if let Some(limits) = schedule.limits(&ecs_service) {
+            environment.insert(RUN_LIMITS.to_owned(), limits.to_string());
+        }
         for name in environment.keys() {
             if service.spec.secrets.contains_key(name) {
                 findings.error_without_value(

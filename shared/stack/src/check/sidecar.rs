@@ -16,17 +16,23 @@ pub(super) fn check(service: &Checked<'_>, findings: &mut Findings) {
     check_shares(service, findings);
     check_dependencies(service, findings);
     check_log_router(service, findings);
-    if let Some(group) = &service.spec.target_group
-        && let Some(name) = &group.container_name
-    {
-        let path = service.at("target_group").key("container_name");
+    for (path, group) in service.target_groups() {
+        let Some(name) = &group.container_name else {
+            continue;
+        };
+        let path = path.key("container_name");
         match container(service, name) {
             None => findings.error(path, name, no_such(service, name)),
-            Some(container) if container.container_port.is_none() => findings.error(
-                path,
-                name,
-                "requests need a port to go to; add `container_port` to this container",
-            ),
+            // Another port is checked by itself.
+            Some(container)
+                if container.container_port.is_none() && group.container_port.is_none() =>
+            {
+                findings.error(
+                    path,
+                    name,
+                    "requests need a port to go to; add `container_port` to this container",
+                )
+            }
             Some(_) => {}
         }
     }

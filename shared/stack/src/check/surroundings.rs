@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_events::image::ImageReference;
 
+use super::checked::target_groups;
 use super::findings::{Finding, Findings};
 use super::image::{Origin, origin};
 use super::mirror;
@@ -28,6 +29,10 @@ pub struct Needs {
     pub clusters: BTreeSet<String>,
     /// Ids of EFS file systems that the stack does not make.
     pub file_systems: BTreeSet<String>,
+    /// Ids and ARNs of namespaces of Cloud Map that the stack does not make.
+    pub namespaces: BTreeSet<String>,
+    /// Names of such namespaces.
+    pub named_namespaces: BTreeSet<String>,
 }
 
 /// What of a stack's needs is there.
@@ -47,6 +52,8 @@ pub struct Surroundings {
     pub missing_clusters: BTreeSet<String>,
     /// Ids of file systems that are not there.
     pub missing_file_systems: BTreeSet<String>,
+    /// Ids, ARNs and names of namespaces that are not there.
+    pub missing_namespaces: BTreeSet<String>,
     /// Whether AWS itself answers on loopback, as a local cloud does: a mirror's hosts may be there, too.
     pub is_on_loopback: bool,
 }
@@ -71,7 +78,7 @@ pub struct Listener {
 pub fn needs(stack: &Stack) -> Needs {
     let mut needs = Needs::default();
     let target_groups = stack.services.values();
-    let target_groups = target_groups.filter_map(|service| service.target_group.as_ref());
+    let target_groups = target_groups.flat_map(Service::all_target_groups);
     let listeners = target_groups.filter_map(|group| group.listener_arn.as_ref());
     let listeners = listeners.filter(|arn| !arn.contains("${"));
     needs.listeners.extend(listeners.cloned());
@@ -79,6 +86,13 @@ pub fn needs(stack: &Stack) -> Needs {
     needs.clusters.extend(cluster.map(str::to_owned));
     let file_systems = existing_file_systems(stack).map(|(_, id)| id.to_owned());
     needs.file_systems.extend(file_systems);
+    for (_, namespace) in existing_namespaces(stack) {
+        let namespaces = match namespace {
+            Namespace::Identified(_) => &mut needs.namespaces,
+            Namespace::Named(_) => &mut needs.named_namespaces,
+        };
+        namespaces.insert(namespace.as_str().to_owned());
+    }
     for (name, service) in &stack.services {
         for (path, container) in containers(name, service) {
             if let Ok(Origin::Own(image)) = origin(container.image) {
@@ -161,7 +175,51 @@ fn existing_file_systems(stack: &Stack) -> impl Iterator<Item = (&str, &str)> {
     existing.filter(|(_, id)| !id.contains("${"))
 }
 
-/// Checks whether the cluster and the file systems are there that other stacks make.
+/// A namespace of Cloud Map, as a stack file names it.
+#[derive(Clone, Copy)]
+enum Namespace<'a> {
+    /// By its id or its ARN.
+    Identified(&'a str),
+    Named(&'a str),
+}
+
+impl<'a> Namespace<'a> {
+    fn as_str(self) -> &'a str {
+        match self {
+            Self::Identified(id) => id,
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// The namespaces that the stack names and does not make, each with its path.
+fn existing_namespaces(stack: &Stack) -> impl Iterator<Item = (Path, Namespace<'_>)> {
+    let discovery = stack.service_discovery.as_ref();
+    let own = discovery.map(|discovery| discovery.namespace.as_str());
+    let of_discovery = discovery.and_then(|discovery| {
+        let path = Path::default().key("service_discovery").key("namespace_id");
+        Some((
+            path,
+            Namespace::Identified(discovery.namespace_id.as_deref()?),
+        ))
+    });
+    let services = stack.services.iter();
+    let of_services = services.filter_map(move |(name, service)| {
+        let namespace = service.service_connect.as_ref()?.namespace.as_deref()?;
+        let path = Path::default().key("services").key(name);
+        let namespace = if namespace.starts_with("arn:") {
+            Namespace::Identified(namespace)
+        } else {
+            // The stack's own comes with the stack.
+            Namespace::Named(Some(namespace).filter(|name| Some(*name) != own)?)
+        };
+        Some((path.key("service_connect").key("namespace"), namespace))
+    });
+    let all = of_discovery.into_iter().chain(of_services);
+    all.filter(|(_, namespace)| !namespace.as_str().contains("${"))
+}
+
+/// Checks whether the cluster, the file systems and the namespaces are there that other stacks make.
 fn check_existing(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
     let cluster = existing_cluster(stack);
     if let Some(cluster) = cluster.filter(|name| surroundings.missing_clusters.contains(*name)) {
@@ -182,6 +240,22 @@ fn check_existing(stack: &Stack, surroundings: &Surroundings, findings: &mut Fin
                 id,
                 "there is no such EFS file system in this account and region; correct its id, or leave it out for \
                  one of this stack's own",
+            );
+        }
+    }
+    for (path, namespace) in existing_namespaces(stack) {
+        if surroundings.missing_namespaces.contains(namespace.as_str()) {
+            let what = match namespace {
+                Namespace::Identified(_) => "id",
+                Namespace::Named(_) => "name",
+            };
+            findings.error(
+                path,
+                namespace.as_str(),
+                format!(
+                    "there is no such namespace of Cloud Map in this account and region; correct its {what}, apply the \
+                     stack that makes it first, or leave it out for one of this stack's own"
+                ),
             );
         }
     }
@@ -410,10 +484,12 @@ fn check_subnets(stack: &Stack, surroundings: &Surroundings, findings: &mut Find
 /// the services need.
 fn check_listeners(stack: &Stack, surroundings: &Surroundings, findings: &mut Findings) {
     let own = stack.stack_name();
-    for (name, service) in &stack.services {
-        let Some(group) = &service.target_group else {
-            continue;
-        };
+    let services = stack.services.iter();
+    let target_groups = services.flat_map(|(name, service)| {
+        let path = Path::default().key("services").key(name);
+        target_groups(&path, service)
+    });
+    for (path, group) in target_groups {
         let Some(arn) = group
             .listener_arn
             .as_ref()
@@ -421,10 +497,6 @@ fn check_listeners(stack: &Stack, surroundings: &Surroundings, findings: &mut Fi
         else {
             continue;
         };
-        let path = Path::default()
-            .key("services")
-            .key(name)
-            .key("target_group");
         let Some(listener) = surroundings.listeners.get(arn) else {
             findings.error(
                 path.key("listener_arn"),

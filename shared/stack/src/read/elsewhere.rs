@@ -10,7 +10,7 @@ pub(super) fn instead_of(name: &str, path: &Path) -> Option<&'static str> {
         ["services", _, "sidecars", _] => &[OF_CONTAINER],
         ["services", _, .., "health_check" | "healthcheck"] => &[OF_HEALTH_CHECK],
         ["services", _, .., "restart_policy"] => &[OF_RESTART_POLICY],
-        ["services", _, "target_group"] => &[OF_TARGET_GROUP],
+        ["services", _, "target_group"] | ["services", _, "target_groups", _] => &[OF_TARGET_GROUP],
         ["services", _, "scaling"] => &[OF_SCALING],
         ["services", _, "schedules", _] => &[OF_SCHEDULE],
         ["load_balancer"] => &[OF_LOAD_BALANCER],
@@ -216,7 +216,7 @@ const OF_SERVICE: Table = &[
     ),
     (
         "load_balancers",
-        "use `target_group`; for several, `overrides.service.LoadBalancers`",
+        "use `target_group`, or `target_groups` for several",
     ),
     (
         "network_configuration",
@@ -409,7 +409,7 @@ const OF_TARGET_GROUP: Table = &[
     ),
     (
         "port",
-        "use `container_port` of the service; the port of a Network Load Balancer is `listener_port`",
+        "use `container_port`; the port of a Network Load Balancer is `listener_port`",
     ),
     (
         "protocol",
@@ -455,17 +455,8 @@ const OF_SCHEDULE: Table = &[
         "use `overrides.schedules.<schedule>.FlexibleTimeWindow` of the service",
     ),
     (
-        "retries",
-        "use `retry_policy`, for runs that cannot be started; a run that fails is reported, and not tried again",
-    ),
-    (
         "state",
         "use `overrides.schedules.<schedule>.State` of the service",
-    ),
-    (
-        "timeout",
-        "a limit of time is not supported; end the program by itself, for example with `timeout` of coreutils in \
-         `command`",
     ),
 ];
 

@@ -74,7 +74,8 @@ fn add_of_service(
         );
     }
     if named_stack
-        .target_group_of_requests(named_service)
+        .target_groups_of_requests(named_service)
+        .next()
         .is_some()
     {
         add(
@@ -85,7 +86,7 @@ fn add_of_service(
                 "HTTPCode_Target_5XX_Count",
                 "Sum",
                 "errors",
-                named_service,
+                named_stack.target_groups_of_requests(named_service),
             ),
             Threshold::Above(alarms.target_5xx_count),
             (1, 300),
@@ -98,7 +99,11 @@ fn add_of_target_health(
     template: &mut Template,
     named_service: NamedService,
 ) {
-    if named_stack.own_target_group(named_service).is_none() {
+    if named_stack
+        .own_target_groups(named_service)
+        .next()
+        .is_none()
+    {
         return;
     }
     let service = named_stack.ecs_service_name(named_service);
@@ -110,7 +115,7 @@ fn add_of_target_health(
             "UnHealthyHostCount",
             "Maximum",
             "unhealthy tasks",
-            named_service,
+            named_stack.own_target_groups(named_service),
         ),
         Threshold::Above(0.0),
         (3, 60),

@@ -150,17 +150,17 @@ fn service_row(named_stack: &NamedStack, named_service: NamedService) -> Vec<Gra
                 .map(|name| line("ECS/ContainerInsights", name, &dimensions)),
         ),
     ];
-    let groups = named_stack.own_target_groups(named_service);
-    if named_stack
-        .target_group_of_requests(named_service)
-        .is_some()
-    {
-        let load_balancer = named_service.load_balancer_full_name();
-        let lines = groups.iter().flat_map(|group| {
-            let targets = format!(
-                "${{{}.TargetGroupFullName}}",
-                group.id(&[named_service.name])
-            );
+    let groups = named_stack.target_groups_of_requests(named_service);
+    let groups: Vec<(String, String)> = groups
+        .flat_map(|group| {
+            let load_balancer = group.load_balancer_full_name();
+            let kinds = group.kinds().iter();
+            kinds.map(move |kind| (load_balancer.clone(), group.id(*kind)))
+        })
+        .collect();
+    if !groups.is_empty() {
+        let lines = groups.iter().flat_map(|(load_balancer, group)| {
+            let targets = format!("${{{group}.TargetGroupFullName}}");
             [
                 "RequestCount",
                 "HTTPCode_Target_4XX_Count",

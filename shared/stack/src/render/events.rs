@@ -91,10 +91,12 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
             detail: None,
         },
     );
-    if named_stack
-        .members()
-        .any(|named_service| named_stack.own_target_group(named_service).is_some())
-    {
+    if named_stack.members().any(|named_service| {
+        named_stack
+            .own_target_groups(named_service)
+            .next()
+            .is_some()
+    }) {
         // By the beginning of their names, which CloudFormation makes of the stack's and the logical id:
         // a list of them would soon be longer than a pattern may be.
         let alarms = Value::sub(format!(

@@ -13,7 +13,7 @@ use crate::spec::{
     TargetGroup, TargetHealthCheck,
 };
 
-use super::named::{NamedService, NamedStack};
+use super::named::{NamedGroup, NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::network::{Egress, Rule, SecurityGroup, everywhere};
 use super::template::{Properties, Tag, Template, Value};
@@ -183,40 +183,33 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
         dns::render(named_stack, template, load_balancer);
     }
     for named_service in named_stack.members() {
-        let Some(target_group) = named_stack.own_target_group(named_service) else {
-            continue;
-        };
-        for kind in named_stack.own_target_groups(named_service) {
-            add_target_group(named_stack, template, named_service, target_group, *kind);
+        for group in named_stack.own_target_groups(named_service) {
+            for kind in group.kinds() {
+                add_target_group(named_stack, template, &group, *kind);
+            }
+            if named_stack.is_behind_network(&group) {
+                add_port_listener(named_stack, template, &group);
+            } else {
+                add_rule(named_stack, template, &group);
+            }
         }
-        if named_stack.is_behind_network(named_service) {
-            add_port_listener(named_stack, template, named_service, target_group);
-        } else {
-            add_rule(named_stack, template, named_service, target_group);
-        }
-        if named_stack.target_group_behind_own(named_service).is_some() {
-            add_egress(named_stack, template, named_service);
-        }
+        add_egress(named_stack, template, named_service);
     }
 }
 
-/// The services behind the stack's own load balancer.
-fn behind_own<'a>(
-    named_stack: &NamedStack<'a>,
-) -> impl Iterator<Item = (NamedService<'a>, &'a TargetGroup)> {
-    named_stack.members().filter_map(|named_service| {
-        let target_group = named_stack.target_group_behind_own(named_service)?;
-        Some((named_service, target_group))
-    })
+/// The target groups behind the stack's own load balancer.
+fn behind_own<'a>(named_stack: &NamedStack<'a>) -> impl Iterator<Item = NamedGroup<'a>> {
+    let members = named_stack.members();
+    members.flat_map(|named_service| named_stack.target_groups_behind_own(named_service))
 }
 
 /// The ports at which the stack's own load balancer listens, with their protocols.
 fn listened(named_stack: &NamedStack, load_balancer: &LoadBalancer) -> Vec<(&'static str, u16)> {
     match load_balancer.r#type {
         LoadBalancerType::Network => {
-            let ports = behind_own(named_stack).flat_map(|(_, target_group)| {
-                let protocol = target_group.listener_protocol.unwrap_or_default();
-                let port = target_group.listener_port.into_iter();
+            let ports = behind_own(named_stack).flat_map(|group| {
+                let protocol = group.spec.listener_protocol.unwrap_or_default();
+                let port = group.spec.listener_port.into_iter();
                 port.flat_map(move |port| protocol.transports().iter().map(move |one| (*one, port)))
             });
             // Two services at one port are refused when the file is checked.
@@ -237,11 +230,17 @@ pub(super) fn transports(
     container: &str,
     port: u16,
 ) -> &'static [&'static str] {
-    let target_group = named_stack.own_target_group(named_service);
-    let protocol = target_group
-        .filter(|_| named_service.target() == (container, port))
-        .and_then(|target_group| target_group.listener_protocol);
-    protocol.unwrap_or_default().transports()
+    let groups = named_stack.own_target_groups(named_service);
+    let groups = groups.filter(|group| group.target() == (container, port));
+    let mut protocols = groups.map(|group| group.spec.listener_protocol.unwrap_or_default());
+    let first = protocols.next().unwrap_or_default();
+    let transports = first.transports();
+    // Connections and datagrams may come by listeners of their own.
+    if protocols.all(|other| other.transports() == transports) {
+        transports
+    } else {
+        ListenerProtocol::TcpUdp.transports()
+    }
 }
 
 fn add_security_group(
@@ -263,7 +262,7 @@ fn add_security_group(
         })
     });
     // The load balancer itself asks the provider who has logged in.
-    let logs_in = behind_own(named_stack).any(|(_, group)| group.authenticate.is_some());
+    let logs_in = behind_own(named_stack).any(|group| group.spec.authenticate.is_some());
     let egress = everywhere(is_dualstack).map(|range| Rule {
         description: Some("Providers of logins".into()),
         ..Rule::tcp(443).at(range)
@@ -402,20 +401,15 @@ fn add_listeners(named_stack: &NamedStack, template: &mut Template, spec: &LoadB
     }
 }
 
-/// The listener of a Network Load Balancer for one service.
-fn add_port_listener(
-    named_stack: &NamedStack,
-    template: &mut Template,
-    named_service: NamedService,
-    target_group: &TargetGroup,
-) {
+/// The listener of a Network Load Balancer for one target group.
+fn add_port_listener(named_stack: &NamedStack, template: &mut Template, group: &NamedGroup) {
     // Both are there in a checked stack.
     let (Some(load_balancer), Some(port)) =
-        (&named_stack.stack.load_balancer, target_group.listener_port)
+        (&named_stack.stack.load_balancer, group.spec.listener_port)
     else {
         return;
     };
-    let protocol = target_group.listener_protocol.unwrap_or_default();
+    let protocol = group.spec.listener_protocol.unwrap_or_default();
     let first = load_balancer.certificate_arns.first();
     let first = first.filter(|_| protocol == ListenerProtocol::Tls);
     let listener = Listener {
@@ -424,10 +418,10 @@ fn add_port_listener(
         protocol: protocol.as_str(),
         ssl_policy: first.map(|_| Value::written(&load_balancer.ssl_policy)),
         certificates: first.map(|first| vec![certificate(first)]),
-        default_actions: vec![forward(named_service)],
+        default_actions: vec![forward(group)],
         tags: named_stack.tags(),
     };
-    let resource = template.add(Kind::PortListener, &[named_service.name], &listener);
+    let resource = template.add(Kind::PortListener, &group.all_names(), &listener);
     if protocol != ListenerProtocol::Tls {
         resource
             .unchecked(
@@ -444,8 +438,8 @@ fn add_port_listener(
 /// What becomes of requests that no rule is for.
 fn default_actions(named_stack: &NamedStack) -> Vec<Action> {
     let mut behind = behind_own(named_stack);
-    match behind.find(|(_, target_group)| !target_group.is_conditional()) {
-        Some((named_service, target_group)) => after_login(target_group, forward(named_service)),
+    match behind.find(|group| !group.spec.is_conditional()) {
+        Some(group) => after_login(group.spec, forward(&group)),
         None => vec![Action {
             r#type: "fixed-response",
             fixed_response_config: Some(FixedResponse {
@@ -476,24 +470,24 @@ fn after_login(target_group: &TargetGroup, action: Action) -> Vec<Action> {
     vec![login, action]
 }
 
-fn forward(named_service: NamedService) -> Action {
+fn forward(group: &NamedGroup) -> Action {
     Action {
         r#type: "forward",
-        target_group_arn: Some(Value::Ref(Kind::TargetGroup.id(&[named_service.name]))),
+        target_group_arn: Some(Value::Ref(group.id(Kind::TargetGroup))),
         ..Action::default()
     }
 }
 
 /// To the target group that serves: the first one of a new service, and from then on the one that ECS says.
-fn forward_to_one_of_two(named_stack: &NamedStack, named_service: NamedService) -> Action {
+fn forward_to_one_of_two(named_stack: &NamedStack, group: &NamedGroup) -> Action {
     let on_alternate = &named_stack.context.on_alternate;
-    let serving = if on_alternate.contains(named_service.name) {
+    let serving = if on_alternate.contains(group.named_service.name) {
         Kind::AlternateTargetGroup
     } else {
         Kind::TargetGroup
     };
     let to = |kind: Kind| WeightedTargets {
-        target_group_arn: Value::Ref(kind.id(&[named_service.name])),
+        target_group_arn: Value::Ref(group.id(kind)),
         weight: u32::from(kind == serving),
     };
     Action {
@@ -508,12 +502,12 @@ fn forward_to_one_of_two(named_stack: &NamedStack, named_service: NamedService) 
 fn add_target_group(
     named_stack: &NamedStack,
     template: &mut Template,
-    named_service: NamedService,
-    spec: &TargetGroup,
+    group: &NamedGroup,
     kind: Kind,
 ) {
+    let spec = group.spec;
     let check = &spec.health_check;
-    let is_behind_network = named_stack.is_behind_network(named_service);
+    let is_behind_network = named_stack.is_behind_network(group);
     let is_grpc = spec.protocol_version == Some(ProtocolVersion::Grpc);
     let by_request = match check.protocol {
         Some(protocol) => protocol == HealthProtocol::Http,
@@ -550,7 +544,7 @@ fn add_target_group(
             "HTTP"
         },
         protocol_version: spec.protocol_version.map(ProtocolVersion::as_str),
-        port: named_service.port(),
+        port: group.target().1,
         health_check_enabled: true,
         health_check_protocol: if by_request { "HTTP" } else { "TCP" },
         health_check_port: check.port.map(|port| port.to_string()),
@@ -560,17 +554,14 @@ fn add_target_group(
         healthy_threshold_count: check.healthy_threshold_count,
         unhealthy_threshold_count: check.unhealthy_threshold_count,
         matcher: by_request.then_some(matcher),
-        target_group_attributes: target_group_attributes(named_stack, named_service, spec),
+        target_group_attributes: target_group_attributes(named_stack, group),
         tags: named_stack.tags(),
     };
-    template.add(kind, &[named_service.name], &targets);
+    template.add(kind, &group.all_names(), &targets);
 }
 
-fn target_group_attributes(
-    named_stack: &NamedStack,
-    named_service: NamedService,
-    spec: &TargetGroup,
-) -> Vec<Attribute> {
+fn target_group_attributes(named_stack: &NamedStack, group: &NamedGroup) -> Vec<Attribute> {
+    let spec = group.spec;
     let mut attributes = vec![attribute(
         "deregistration_delay.timeout_seconds",
         spec.deregistration_delay,
@@ -591,7 +582,7 @@ fn target_group_attributes(
         attributes.push(attribute("stickiness.type", "lb_cookie"));
         attributes.push(attribute("stickiness.lb_cookie.duration_seconds", duration));
     }
-    if named_stack.is_behind_network(named_service) {
+    if named_stack.is_behind_network(group) {
         // With datagrams they always do.
         let protocol = spec.listener_protocol.unwrap_or_default();
         let is_preserved = protocol.has_datagrams() || spec.preserve_client_ip.unwrap_or(false);
@@ -603,28 +594,18 @@ fn target_group_attributes(
 /// The last place among a listener's rules.
 pub(crate) const LAST_PRIORITY: u32 = 50_000;
 
-/// Whether the service's requests come by a rule. Where ECS moves requests, it changes a rule, and the
-/// listener's default is none that it takes: what no other service gets comes by the last rule, then.
-fn has_rule(named_service: NamedService, spec: &TargetGroup) -> bool {
-    spec.is_conditional() || named_service.shifts_requests()
-}
-
-fn add_rule(
-    named_stack: &NamedStack,
-    template: &mut Template,
-    named_service: NamedService,
-    spec: &TargetGroup,
-) {
+fn add_rule(named_stack: &NamedStack, template: &mut Template, group: &NamedGroup) {
+    let spec = group.spec;
     let own = named_stack.listener();
     let own = own.map(|listener| Value::Ref(listener.as_str().to_owned()));
     let existing = spec.listener_arn.as_deref().map(Value::written);
-    let Some(listener_arn) = existing.or(own).filter(|_| has_rule(named_service, spec)) else {
+    let Some(listener_arn) = existing.or(own).filter(|_| group.has_rule()) else {
         return;
     };
-    let action = if named_service.shifts_requests() {
-        forward_to_one_of_two(named_stack, named_service)
+    let action = if group.named_service.shifts_requests() {
+        forward_to_one_of_two(named_stack, group)
     } else {
-        forward(named_service)
+        forward(group)
     };
     let rule = ListenerRule {
         listener_arn,
@@ -633,7 +614,41 @@ fn add_rule(
         actions: after_login(spec, action),
         tags: named_stack.tags(),
     };
-    template.add(Kind::ListenerRule, &[named_service.name], &rule);
+    template.add(Kind::ListenerRule, &group.all_names(), &rule);
+}
+
+/// A port of a service that the stack's load balancer reaches, with what tells its rule from others in logical ids.
+struct Reached {
+    protocol: &'static str,
+    port: u16,
+    further: Option<String>,
+}
+
+/// The ports of the service that the stack's load balancer reaches, each once.
+fn reached(named_stack: &NamedStack, named_service: NamedService) -> Vec<Reached> {
+    let mut all: Vec<Reached> = Vec::new();
+    for group in named_stack.target_groups_behind_own(named_service) {
+        for (index, (protocol, port)) in group.ports().into_iter().enumerate() {
+            let mut known = all.iter();
+            if known.any(|known| (known.protocol, known.port) == (protocol, port)) {
+                continue;
+            }
+            // The port of requests of the first target group comes first. Behind it come the same one for datagrams, and that of
+            // health checks.
+            let further = match (group.is_first(), index, protocol) {
+                (true, 0, _) => None,
+                (true, _, "udp") => Some("datagrams".to_owned()),
+                (true, ..) => Some("health".to_owned()),
+                (false, ..) => Some(format!("{protocol}{port}")),
+            };
+            all.push(Reached {
+                protocol,
+                port,
+                further,
+            });
+        }
+    }
+    all
 }
 
 /// Lets the load balancer reach the service.
@@ -641,76 +656,52 @@ fn add_egress(named_stack: &NamedStack, template: &mut Template, named_service: 
     let Some(group) = named_stack.load_balancer_security_group() else {
         return;
     };
-    for (index, (protocol, port)) in named_stack
-        .ports_in_front(named_service)
-        .into_iter()
-        .enumerate()
-    {
+    for reached in reached(named_stack, named_service) {
         for (names, destination) in named_service.named_security_groups() {
             let egress = Egress {
                 group_id: group.clone(),
                 rule: Rule {
                     destination_security_group_id: Some(destination),
                     description: Some(Value::text(format!("Tasks of {}", named_service.name))),
-                    ..Rule::port(protocol, port)
+                    ..Rule::port(reached.protocol, reached.port)
                 },
             };
-            template.add(
-                Kind::LoadBalancerEgress,
-                &egress_names(&names, index, protocol),
-                &egress,
-            );
+            let names: Vec<&str> = names
+                .into_iter()
+                .chain(reached.further.as_deref())
+                .collect();
+            template.add(Kind::LoadBalancerEgress, &names, &egress);
         }
     }
 }
 
-/// The port of requests is the first one. Behind it come the same one for datagrams, and that of health checks.
-fn egress_names<'a>(names: &[&'a str], index: usize, protocol: &str) -> Vec<&'a str> {
-    let purpose = match protocol {
-        "udp" => "datagrams",
-        _ => "health",
-    };
-    let purpose = (index > 0).then_some(purpose);
-    names.iter().copied().chain(purpose).collect()
-}
-
 /// What must be there before the service's first task can be reached.
 pub(super) fn dependencies(named_stack: &NamedStack, named_service: NamedService) -> Vec<String> {
-    let Some(target_group) = named_stack.own_target_group(named_service) else {
-        return Vec::new();
-    };
-    if named_stack.target_group_behind_own(named_service).is_none() {
-        // ECS takes a target group only when a listener sends to it.
-        let rule = Kind::ListenerRule.id(&[named_service.name]);
-        return (!named_service.shifts_requests())
-            .then_some(rule)
-            .into_iter()
-            .collect();
-    }
     let mut ids = Vec::new();
-    if named_stack.is_behind_network(named_service) {
-        ids.push(Kind::PortListener.id(&[named_service.name]));
-    }
-    // A target group can be used only once a listener sends to it.
-    ids.extend(
-        named_stack
-            .listener()
-            .map(|listener| listener.as_str().to_owned()),
-    );
-    // Where ECS changes the rule, the service itself names it.
-    if target_group.is_conditional()
-        && !named_service.shifts_requests()
-        && !named_stack.is_behind_network(named_service)
-    {
-        ids.push(Kind::ListenerRule.id(&[named_service.name]));
+    for group in named_stack.own_target_groups(named_service) {
+        // ECS takes a target group only once a listener sends to it.
+        if named_stack.is_behind_network(&group) {
+            ids.push(group.id(Kind::PortListener));
+            continue;
+        }
+        let own = named_stack.listener();
+        let own = own.filter(|_| group.spec.listener_arn.is_none());
+        ids.extend(own.map(|listener| listener.as_str().to_owned()));
+        // Where ECS changes the rule, the service itself names it.
+        let has_own_rule = group.spec.is_conditional() || group.spec.listener_arn.is_some();
+        if has_own_rule && !named_service.shifts_requests() {
+            ids.push(group.id(Kind::ListenerRule));
+        }
     }
     if named_stack.load_balancer_security_group().is_some() {
-        let ports = named_stack.ports_in_front(named_service).into_iter();
-        for (index, (protocol, _)) in ports.enumerate() {
-            let groups = named_service.named_security_groups().into_iter();
-            ids.extend(groups.map(|(names, _)| {
-                Kind::LoadBalancerEgress.id(&egress_names(&names, index, protocol))
-            }));
+        for reached in reached(named_stack, named_service) {
+            for (names, _) in named_service.named_security_groups() {
+                let names: Vec<&str> = names
+                    .into_iter()
+                    .chain(reached.further.as_deref())
+                    .collect();
+                ids.push(Kind::LoadBalancerEgress.id(&names));
+            }
         }
     }
     ids

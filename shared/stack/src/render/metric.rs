@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::spec::Text;
 
-use super::named::{NamedService, NamedStack};
+use super::named::{NamedGroup, NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::template::{Number, Properties, Tag, Value};
 
@@ -68,11 +68,11 @@ impl Metric {
     pub(super) fn of_targets(
         name: &str,
         statistic: &'static str,
-        named_service: NamedService,
-        target_group: Kind,
+        group: &NamedGroup,
+        kind: Kind,
     ) -> Self {
-        let balancer = named_service.load_balancer_full_name();
-        let targets = target_group.id(&[named_service.name]);
+        let balancer = group.load_balancer_full_name();
+        let targets = group.id(kind);
         let dimensions = vec![
             Dimension::new(
                 "LoadBalancer",
@@ -208,37 +208,42 @@ pub(super) struct Expression {
 }
 
 impl Watched {
-    /// A metric that the load balancer has of each target group, over all of a service's own: ECS may move
-    /// requests from one to the other.
-    pub(super) fn targets(
-        named_stack: &NamedStack,
+    /// A metric that load balancers have of each target group, over these: requests come to a service in several ways, or ECS
+    /// moves them from one to the other.
+    pub(super) fn targets<'a>(
+        named_stack: &NamedStack<'a>,
         name: &str,
         statistic: &'static str,
         label: &'static str,
-        named_service: NamedService,
+        groups: impl Iterator<Item = NamedGroup<'a>>,
     ) -> Self {
-        let metric = |group| {
-            let mut metric = Metric::of_targets(name, statistic, named_service, group);
-            if named_stack.is_behind_network(named_service) {
-                metric.namespace = Value::from("AWS/NetworkELB");
-            }
-            metric
-        };
-        if !named_stack.has_two_target_groups(named_service) {
-            return Self::One(metric(Kind::TargetGroup));
+        let metrics = groups.flat_map(|group| {
+            let kinds = group.kinds().iter();
+            kinds.map(move |kind| {
+                let mut metric = Metric::of_targets(name, statistic, &group, *kind);
+                if named_stack.is_behind_network(&group) {
+                    metric.namespace = Value::from("AWS/NetworkELB");
+                }
+                metric
+            })
+        });
+        let mut metrics: Vec<Metric> = metrics.collect();
+        if metrics.len() == 1 {
+            return Self::One(metrics.remove(0));
         }
-        let metrics = [
-            ("one", Kind::TargetGroup),
-            ("other", Kind::AlternateTargetGroup),
-        ];
+        let ids = ["one".to_owned(), "other".to_owned()];
+        let ids = ids
+            .into_iter()
+            .chain((3..).map(|number| format!("other{number}")));
+        let metrics: Vec<(String, Metric)> = ids.zip(metrics).collect();
+        // A group without tasks has no values.
+        let values = metrics.iter().map(|(id, _)| format!("FILL({id}, 0)"));
+        let values: Vec<String> = values.collect();
         Self::Expression(Expression {
-            // A group without tasks has no values.
-            result: "FILL(one, 0) + FILL(other, 0)".to_owned(),
+            result: values.join(" + "),
             label,
             parts: Vec::new(),
-            metrics: metrics
-                .map(|(id, group)| (id.to_owned(), metric(group)))
-                .into(),
+            metrics,
         })
     }
 }

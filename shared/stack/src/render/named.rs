@@ -25,6 +25,15 @@ pub(super) struct NamedService<'a> {
     pub(super) spec: &'a Service,
 }
 
+/// One of the ways in which requests come to a service, with its names.
+#[derive(Clone)]
+pub(super) struct NamedGroup<'a> {
+    pub(super) named_service: NamedService<'a>,
+    pub(super) spec: &'a TargetGroup,
+    /// What tells it from the service's first one, which is called after the service alone.
+    further: Vec<String>,
+}
+
 impl<'a> NamedStack<'a> {
     pub(super) fn new(stack: &'a Stack, context: &'a Context) -> Self {
         let tags = stack.tags.iter().map(|(key, value)| Tag {
@@ -94,97 +103,84 @@ impl<'a> NamedStack<'a> {
         format!("/ecs/{}/{}", self.stack_name, named_service.name)
     }
 
-    /// The target group that is the service's own, behind the stack's load balancer or a listener that exists.
-    pub(super) fn own_target_group(
+    /// The target groups that are the service's own, behind the stack's load balancer or a listener that exists.
+    pub(super) fn own_target_groups(
         &self,
         named_service: NamedService<'a>,
-    ) -> Option<&'a TargetGroup> {
-        let target_group = named_service.spec.target_group.as_ref()?;
-        let is_behind = target_group.listener_arn.is_some() || self.stack.load_balancer.is_some();
-        (target_group.target_group_arn.is_none() && is_behind).then_some(target_group)
+    ) -> impl Iterator<Item = NamedGroup<'a>> {
+        let has_own = self.stack.load_balancer.is_some();
+        let groups = named_service.target_groups().into_iter();
+        groups.filter(move |group| {
+            group.spec.target_group_arn.is_none() && (group.spec.listener_arn.is_some() || has_own)
+        })
     }
 
-    /// As [`Self::own_target_group`], of a service behind the stack's own load balancer.
-    pub(super) fn target_group_behind_own(
+    /// As [`Self::own_target_groups`], of those behind the stack's own load balancer.
+    pub(super) fn target_groups_behind_own(
         &self,
         named_service: NamedService<'a>,
-    ) -> Option<&'a TargetGroup> {
-        let target_group = self.own_target_group(named_service)?;
-        target_group.listener_arn.is_none().then_some(target_group)
+    ) -> impl Iterator<Item = NamedGroup<'a>> {
+        let groups = self.own_target_groups(named_service);
+        groups.filter(|group| group.spec.listener_arn.is_none())
     }
 
-    /// As [`Self::own_target_group`], of a service that gets requests of HTTP.
-    pub(super) fn target_group_of_requests(
+    /// As [`Self::own_target_groups`], of those that get requests of HTTP.
+    pub(super) fn target_groups_of_requests(
         &self,
         named_service: NamedService<'a>,
-    ) -> Option<&'a TargetGroup> {
-        let target_group = self.own_target_group(named_service)?;
-        (!self.is_behind_network(named_service)).then_some(target_group)
+    ) -> impl Iterator<Item = NamedGroup<'a>> {
+        let groups = self.own_target_groups(named_service);
+        groups.filter(|group| !self.is_behind_network(group))
     }
 
-    /// Whether the service is behind a Network Load Balancer of the stack's own.
-    pub(super) fn is_behind_network(&self, named_service: NamedService<'a>) -> bool {
+    /// The service's first target group, if requests of HTTP come through it and it is the stack's.
+    pub(super) fn first_of_requests(
+        &self,
+        named_service: NamedService<'a>,
+    ) -> Option<NamedGroup<'a>> {
+        let mut groups = self.target_groups_of_requests(named_service);
+        groups.next().filter(NamedGroup::is_first)
+    }
+
+    /// Whether a target group is behind a Network Load Balancer of the stack's own.
+    pub(super) fn is_behind_network(&self, group: &NamedGroup<'a>) -> bool {
         self.stack.has_network_load_balancer()
-            && self.target_group_behind_own(named_service).is_some()
+            && group.spec.target_group_arn.is_none()
+            && group.spec.listener_arn.is_none()
     }
 
-    /// The security groups of the load balancer that the service is behind.
-    pub(super) fn groups_in_front(&self, named_service: NamedService<'a>) -> Vec<Value> {
-        let Some(target_group) = self.own_target_group(named_service) else {
-            return Vec::new();
-        };
-        let (existing, own) = match (&target_group.listener_arn, &self.stack.load_balancer) {
+    /// The security groups of the load balancer that a target group is behind.
+    pub(super) fn groups_in_front(&self, group: &NamedGroup<'a>) -> Vec<Value> {
+        let (existing, own) = match (&group.spec.listener_arn, &self.stack.load_balancer) {
             (None, Some(own)) => (&own.security_group_ids, self.load_balancer_security_group()),
-            _ => (&target_group.load_balancer_security_group_ids, None),
+            _ => (&group.spec.load_balancer_security_group_ids, None),
         };
         let existing = existing.iter().map(|id| Value::written(id));
         existing.chain(own).collect()
     }
 
-    /// The ports of the service that its load balancer reaches, with their protocols: that of requests, for datagrams as
-    /// well where they come beside connections, and that of health checks where it is another one.
-    pub(super) fn ports_in_front(
+    /// What requests come through: the service's target groups, made or existing.
+    pub(super) fn target_group_arns(
         &self,
         named_service: NamedService<'a>,
-    ) -> Vec<(&'static str, u16)> {
-        let Some(target_group) = self.own_target_group(named_service) else {
-            return Vec::new();
-        };
-        let protocol = target_group.listener_protocol.unwrap_or_default();
-        let transports = protocol.transports().iter();
-        let mut ports: Vec<_> = transports
-            .map(|transport| (*transport, named_service.port()))
-            .collect();
-        let of_health = target_group.health_check.port.map(|port| ("tcp", port));
-        ports.extend(of_health.filter(|of_health| !ports.contains(of_health)));
-        ports
-    }
-
-    /// The target group that requests come through, if they come through one.
-    pub(super) fn target_group_arn(&self, named_service: NamedService<'a>) -> Option<Value> {
-        let target_group = named_service.spec.target_group.as_ref()?;
-        match &target_group.target_group_arn {
-            Some(arn) => Some(Value::written(arn)),
-            None => self
-                .own_target_group(named_service)
-                .map(|_| Value::Ref(Kind::TargetGroup.id(&[named_service.name]))),
-        }
+    ) -> impl Iterator<Item = (NamedGroup<'a>, Value)> {
+        let has_own = self.stack.load_balancer.is_some();
+        let groups = named_service.target_groups().into_iter();
+        groups.filter_map(move |group| {
+            let arn = match &group.spec.target_group_arn {
+                Some(arn) => Value::written(arn),
+                None if has_own || group.spec.listener_arn.is_some() => {
+                    Value::Ref(group.id(Kind::TargetGroup))
+                }
+                None => return None,
+            };
+            Some((group, arn))
+        })
     }
 
     /// Whether ECS moves the service's requests from one target group to another.
     pub(super) fn has_two_target_groups(&self, named_service: NamedService<'a>) -> bool {
-        named_service.shifts_requests() && self.own_target_group(named_service).is_some()
-    }
-
-    /// The kinds of its own target groups.
-    pub(super) fn own_target_groups(&self, named_service: NamedService<'a>) -> &'static [Kind] {
-        match self.own_target_group(named_service) {
-            None => &[],
-            Some(_) if named_service.shifts_requests() => {
-                &[Kind::TargetGroup, Kind::AlternateTargetGroup]
-            }
-            Some(_) => &[Kind::TargetGroup],
-        }
+        named_service.shifts_requests() && self.own_target_groups(named_service).next().is_some()
     }
 
     /// Whether the load balancer has a security group of its own, and what it is called.
@@ -252,16 +248,28 @@ impl<'a> NamedService<'a> {
         existing.chain(own).collect()
     }
 
-    /// What CloudWatch calls the load balancer that the service is behind, as a part of a text for
-    /// [`Value::sub`]. A listener's ARN holds that: `…:listener/app/<name>/<id>/<listener>`.
-    pub(super) fn load_balancer_full_name(self) -> String {
-        let target_group = self.spec.target_group.as_ref();
-        let existing = target_group.and_then(|group| {
-            let (_, listener) = group.listener_arn.as_ref()?.split_once(":listener/")?;
-            let (load_balancer, _) = listener.rsplit_once('/')?;
-            Some(load_balancer.to_owned())
-        });
-        existing.unwrap_or_else(|| "${LoadBalancer.LoadBalancerFullName}".to_owned())
+    /// The ways in which requests come to it.
+    pub(super) fn target_groups(self) -> Vec<NamedGroup<'a>> {
+        let mut groups: Vec<NamedGroup> = Vec::new();
+        for spec in self.spec.all_target_groups() {
+            let mut group = NamedGroup {
+                named_service: self,
+                spec,
+                further: Vec::new(),
+            };
+            if !groups.is_empty() {
+                group.further = group.names();
+                // By its place in front, where another one is called so already.
+                if groups.iter().any(|other| other.further == group.further) {
+                    let place = spec.priority.or(spec.listener_port.map(u32::from));
+                    let place =
+                        place.map_or_else(|| "default".to_owned(), |place| place.to_string());
+                    group.further.push(format!("at{place}"));
+                }
+            }
+            groups.push(group);
+        }
+        groups
     }
 
     /// The role that ECS starts its tasks with.
@@ -280,17 +288,86 @@ impl<'a> NamedService<'a> {
             Value::written,
         )
     }
+}
 
-    /// The container and the port that requests come to.
-    pub(super) fn target(self) -> (&'a str, u16) {
-        // A service without a port and behind a load balancer is refused when its file is checked.
-        let target = self.spec.target(self.name);
-        target.unwrap_or((self.container_name(), 80))
+impl<'a> NamedGroup<'a> {
+    /// Whether it is the service's first one, whose names are those of a service's only one.
+    pub(super) fn is_first(&self) -> bool {
+        self.further.is_empty()
     }
 
-    /// The port that requests come to.
-    pub(super) fn port(self) -> u16 {
-        self.target().1
+    /// The logical id of what is of this kind and belongs to it.
+    pub(super) fn id(&self, kind: Kind) -> String {
+        kind.id(&self.all_names())
+    }
+
+    /// The names in logical ids, that of the service first.
+    pub(super) fn all_names(&self) -> Vec<&str> {
+        let further = self.further.iter().map(String::as_str);
+        std::iter::once(self.named_service.name)
+            .chain(further)
+            .collect()
+    }
+
+    /// What tells it from the service's first one: where requests come to, and through which listener, if that exists.
+    fn names(&self) -> Vec<String> {
+        let (container, port) = self.target();
+        let mut names = Vec::new();
+        if container != self.named_service.container_name() {
+            names.push(container.to_owned());
+        }
+        names.push(port.to_string());
+        let listener = self.spec.listener_arn.as_deref();
+        let listener = listener.and_then(|listener| listener.rsplit('/').next());
+        names.extend(listener.map(str::to_owned));
+        names
+    }
+
+    /// Whether its requests come by a rule of a listener of the stack's or of one that exists. Where ECS moves requests, it
+    /// changes a rule, and the listener's default is none that it takes: what no other service gets comes by the last
+    /// rule, then.
+    pub(super) fn has_rule(&self) -> bool {
+        self.spec.is_conditional() || self.named_service.shifts_requests()
+    }
+
+    /// The kinds of target groups that it has: two, where ECS moves requests from one to the other.
+    pub(super) fn kinds(&self) -> &'static [Kind] {
+        if self.named_service.shifts_requests() {
+            &[Kind::TargetGroup, Kind::AlternateTargetGroup]
+        } else {
+            &[Kind::TargetGroup]
+        }
+    }
+
+    /// The container and the port that requests come to.
+    pub(super) fn target(&self) -> (&'a str, u16) {
+        let named_service = self.named_service;
+        // A service without a port and behind a load balancer is refused when its file is checked.
+        let target = named_service.spec.target(named_service.name, self.spec);
+        target.unwrap_or((named_service.container_name(), 80))
+    }
+
+    /// The ports that the load balancer reaches, with their protocols: that of requests, for datagrams as well where they
+    /// come beside connections, and that of health checks where it is another one.
+    pub(super) fn ports(&self) -> Vec<(&'static str, u16)> {
+        let (_, port) = self.target();
+        let protocol = self.spec.listener_protocol.unwrap_or_default();
+        let transports = protocol.transports().iter();
+        let mut ports: Vec<_> = transports.map(|transport| (*transport, port)).collect();
+        let of_health = self.spec.health_check.port.map(|port| ("tcp", port));
+        ports.extend(of_health.filter(|of_health| !ports.contains(of_health)));
+        ports
+    }
+
+    /// What CloudWatch calls the load balancer in front of it, as a part of a text for [`Value::sub`]. A listener's ARN
+    /// holds that: `…:listener/app/<name>/<id>/<listener>`.
+    pub(super) fn load_balancer_full_name(&self) -> String {
+        let existing = self.spec.listener_arn.as_ref().and_then(|listener| {
+            let (_, listener) = listener.split_once(":listener/")?;
+            let (load_balancer, _) = listener.rsplit_once('/')?;
+            Some(load_balancer.to_owned())
+        });
+        existing.unwrap_or_else(|| "${LoadBalancer.LoadBalancerFullName}".to_owned())
     }
 }
 

@@ -252,14 +252,23 @@ fn service_group(named_stack: &NamedStack, template: &mut Template, named_servic
         .filter(|rule| rule.service.is_none())
         .map(|rule| Rule::written(rule, Direction::In, spec.container_port))
         .collect();
-    for group in named_stack.groups_in_front(named_service) {
-        let ports = named_stack.ports_in_front(named_service).into_iter();
-        ingress.extend(ports.map(|(protocol, port)| Rule {
-            source_security_group_id: Some(group.clone()),
-            description: Some("The load balancer".into()),
-            ..Rule::port(protocol, port)
-        }));
+    let mut in_front = Vec::new();
+    for target_group in named_stack.own_target_groups(named_service) {
+        for group in named_stack.groups_in_front(&target_group) {
+            for (protocol, port) in target_group.ports() {
+                let from = (group.clone(), protocol, port);
+                // Several target groups may be behind one load balancer.
+                if !in_front.contains(&from) {
+                    in_front.push(from);
+                }
+            }
+        }
     }
+    ingress.extend(in_front.into_iter().map(|(group, protocol, port)| Rule {
+        source_security_group_id: Some(group),
+        description: Some("The load balancer".into()),
+        ..Rule::port(protocol, port)
+    }));
     let description = format!(
         "Tasks of {} of {}",
         named_service.name, named_stack.stack_name

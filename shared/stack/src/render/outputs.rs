@@ -119,7 +119,13 @@ fn of_service(named_stack: &NamedStack, named_service: NamedService, name: &str)
         "security_group_id" if in_full => named_service.security_groups().into_iter().next_back(),
         "task_execution_role_arn" if in_full => Some(named_service.execution_role_arn()),
         "task_role_arn" if in_full => Some(named_service.task_role_arn()),
-        "target_group_arn" if in_full => named_stack.target_group_arn(named_service),
+        // Of several, the first one, as of one.
+        "target_group_arn" if in_full => {
+            let mut arns = named_stack.target_group_arns(named_service);
+            arns.next()
+                .filter(|(group, _)| group.is_first())
+                .map(|(_, arn)| arn)
+        }
         "auto_scaling_target_resource_id" if in_full => {
             let scaling = named_service.spec.scaling.as_ref();
             scaling.map(|_| scaling::resource_id(named_service))

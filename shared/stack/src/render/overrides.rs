@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json};
 
 use super::output_names::FURTHER;
-use crate::spec::{Patch, Stack};
+use crate::spec::{Patch, Service, Stack};
 
+use super::named::NamedService;
 use super::names::{Kind, Singleton};
 use super::outputs;
 use super::template::{Template, Value, json};
@@ -56,7 +57,7 @@ pub(crate) fn changes(stack: &Stack) -> impl Iterator<Item = Change<'_>> {
             service: Some(service),
             key,
             name,
-            ids: ids_of_service(service, key, name.unwrap_or_default()),
+            ids: ids_of_service(service, spec, key, name.unwrap_or_default()),
             patch,
         })
     });
@@ -86,15 +87,22 @@ fn ids_of_stack(stack: &Stack, key: &str, name: &str) -> Vec<String> {
     }
 }
 
-fn ids_of_service(service: &str, key: &str, name: &str) -> Vec<String> {
+fn ids_of_service(service: &str, spec: &Service, key: &str, name: &str) -> Vec<String> {
     let kind = match key {
         "task_definition" => Kind::TaskDefinition,
         "service" => Kind::Service,
         "target_group" => {
-            return vec![
-                Kind::TargetGroup.id(&[service]),
-                Kind::AlternateTargetGroup.id(&[service]),
-            ];
+            let named_service = NamedService {
+                name: service,
+                spec,
+            };
+            let groups = named_service.target_groups().into_iter();
+            return groups
+                .flat_map(|group| {
+                    let kinds = [Kind::TargetGroup, Kind::AlternateTargetGroup];
+                    kinds.map(|kind| group.id(kind))
+                })
+                .collect();
         }
         "listener_rule" => Kind::ListenerRule,
         "log_group" => Kind::LogGroup,

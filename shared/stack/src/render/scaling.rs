@@ -217,29 +217,24 @@ fn targets<'a>(
             None,
         ),
     );
-    let label = Value::sub(format!(
-        "{}/${{{}.TargetGroupFullName}}",
-        named_service.load_balancer_full_name(),
-        Kind::TargetGroup.id(&[named_service.name])
-    ));
-    let behind_own = named_stack
-        .target_group_of_requests(named_service)
-        .is_some();
-    let requests = predefined(
-        scaling.target_requests_per_task.filter(|_| behind_own),
-        "requests",
-        Metric::of_targets(
-            "RequestCountPerTarget",
-            "Sum",
-            named_service,
-            Kind::TargetGroup,
-        ),
-        Tracking::Predefined(
-            Kind::RequestTracking,
-            "ALBRequestCountPerTarget",
-            Some(label),
-        ),
-    );
+    let counted = named_stack.first_of_requests(named_service);
+    let requests = counted.and_then(|group| {
+        let label = Value::sub(format!(
+            "{}/${{{}.TargetGroupFullName}}",
+            group.load_balancer_full_name(),
+            group.id(Kind::TargetGroup)
+        ));
+        predefined(
+            scaling.target_requests_per_task,
+            "requests",
+            Metric::of_targets("RequestCountPerTarget", "Sum", &group, Kind::TargetGroup),
+            Tracking::Predefined(
+                Kind::RequestTracking,
+                "ALBRequestCountPerTarget",
+                Some(label),
+            ),
+        )
+    });
     let custom = scaling
         .custom_metrics
         .iter()

@@ -1,6 +1,6 @@
 //! Runs of a service's task by the clock.
 
-use longshore_events::ecs::group_of_scheduled;
+use longshore_events::ecs::{RUN_LIMITS, group_of_scheduled};
 use serde::Serialize;
 
 use crate::spec::Schedule;
@@ -157,7 +157,7 @@ fn add_schedule(
                 group: group_of_scheduled(&named_stack.stack_name, named_service.name, name),
                 propagate_tags: "TASK_DEFINITION",
             }),
-            input: input(named_service, schedule),
+            input: input(named_stack, named_service, schedule),
             retry_policy: RetryPolicy::of(&schedule.retry_policy),
             dead_letter_config: dead_letters(named_stack).map(|arn| DeadLetterConfig { arn }),
         },
@@ -167,17 +167,27 @@ fn add_schedule(
         .depends_on(before);
 }
 
-fn input(named_service: NamedService, schedule: &Schedule) -> Option<Value> {
+fn input(
+    named_stack: &NamedStack,
+    named_service: NamedService,
+    schedule: &Schedule,
+) -> Option<Value> {
+    let limits = schedule.limits(&named_stack.ecs_service_name(named_service));
+    let limits = limits.map(|limits| limits.to_string());
     let environment = schedule.environment.iter();
+    let environment = environment.map(|(name, value)| VariableOverride {
+        name,
+        value: value.as_str(),
+    });
+    // The event of a task has the variables that it was started with, and so `watch` has the limits.
+    let limits = limits.as_deref().map(|value| VariableOverride {
+        name: RUN_LIMITS,
+        value,
+    });
     let container = ContainerOverride {
         name: named_service.container_name(),
         command: &schedule.command,
-        environment: environment
-            .map(|(name, value)| VariableOverride {
-                name,
-                value: value.as_str(),
-            })
-            .collect(),
+        environment: environment.chain(limits).collect(),
     };
     let has_container = !container.command.is_empty() || !container.environment.is_empty();
     let overrides = Overrides {

@@ -15,7 +15,7 @@ use super::image;
 use super::load_balancer;
 use super::metadata;
 use super::mirror;
-use super::named::{NamedService, NamedStack};
+use super::named::{NamedGroup, NamedService, NamedStack};
 use super::names::{Kind, Singleton};
 use super::peers;
 use super::placement::{
@@ -219,7 +219,7 @@ struct Service {
     placement_strategies: Option<Vec<Strategy>>,
     placement_constraints: Option<Vec<Constraint>>,
     network_configuration: NetworkConfiguration,
-    load_balancers: Option<[Target; 1]>,
+    load_balancers: Option<Vec<Target>>,
     health_check_grace_period_seconds: Option<u32>,
     deployment_configuration: Deployment,
     service_registries: Option<[Registry; 1]>,
@@ -467,13 +467,15 @@ fn port_mappings(
         .flat_map(|port| {
             let transports =
                 load_balancer::transports(named_stack, named_service, container.name, port);
-            transports.iter().map(move |transport| (port, *transport))
+            let speaks_both = transports.len() > 1;
+            let mappings = transports.iter();
+            mappings.map(move |transport| (port, *transport, speaks_both))
         })
-        .map(|(container_port, protocol)| {
+        .map(|(container_port, protocol, speaks_both)| {
             let named = of_clients
                 .filter(|(_, port)| *port == container_port)
                 // Both protocols of one port cannot have one name.
-                .filter(|_| protocol == "tcp" || !speaks_both(named_service));
+                .filter(|_| protocol == "tcp" || !speaks_both);
             let named = named.map(|(named, _)| named);
             PortMapping {
                 name: named.map(|(name, _)| Value::written(name)),
@@ -484,13 +486,6 @@ fn port_mappings(
         })
         .collect();
     (!mappings.is_empty()).then_some(mappings)
-}
-
-/// Whether connections and datagrams come to one port of the service.
-fn speaks_both(named_service: NamedService) -> bool {
-    let target_group = named_service.spec.target_group.as_ref();
-    let protocol = target_group.and_then(|target_group| target_group.listener_protocol);
-    protocol.unwrap_or_default().transports().len() > 1
 }
 
 fn linux_parameters(named_service: NamedService, container: Container) -> Option<LinuxParameters> {
@@ -603,7 +598,7 @@ fn health_check(check: &ContainerHealthCheck) -> HealthCheck {
 
 fn add_service(named_stack: &NamedStack, template: &mut Template, named_service: NamedService) {
     let spec = named_service.spec;
-    let target_group_arn = named_stack.target_group_arn(named_service);
+    let load_balancers = load_balancers(named_stack, named_service);
     let grace_period = spec.health_check_grace_period_seconds;
     let strategy = shares(named_service);
     let service = Service {
@@ -631,16 +626,8 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
         placement_constraints: constraints(named_service),
         network_configuration: network(named_stack, named_service),
         health_check_grace_period_seconds: grace_period
-            .or_else(|| target_group_arn.is_some().then_some(60)),
-        load_balancers: target_group_arn.map(|target_group_arn| {
-            let (container_name, container_port) = named_service.target();
-            [Target {
-                container_name: Value::written(container_name),
-                container_port,
-                target_group_arn,
-                advanced_configuration: two_target_groups(named_stack, named_service),
-            }]
-        }),
+            .or_else(|| load_balancers.is_some().then_some(60)),
+        load_balancers,
         deployment_configuration: deployment(named_service),
         service_registries: service_discovery::registry_arn(named_stack, named_service)
             .map(|registry_arn| [Registry { registry_arn }]),
@@ -659,6 +646,23 @@ fn add_service(named_stack: &NamedStack, template: &mut Template, named_service:
     let resource = template.add(Kind::Service, &[named_service.name], &service);
     resource.depends_on(before);
     resource.says(&metadata::of_service(named_stack, named_service));
+}
+
+/// Through what requests come to the service, and to which of its containers.
+fn load_balancers(named_stack: &NamedStack, named_service: NamedService) -> Option<Vec<Target>> {
+    let arns = named_stack.target_group_arns(named_service);
+    let targets: Vec<Target> = arns
+        .map(|(group, target_group_arn)| {
+            let (container_name, container_port) = group.target();
+            Target {
+                container_name: Value::written(container_name),
+                container_port,
+                target_group_arn,
+                advanced_configuration: two_target_groups(named_stack, &group),
+            }
+        })
+        .collect();
+    (!targets.is_empty()).then_some(targets)
 }
 
 fn deployment(named_service: NamedService) -> Deployment {
@@ -709,17 +713,12 @@ fn circuit_breaker(spec: &DeploymentCircuitBreaker) -> CircuitBreaker {
     }
 }
 
-fn two_target_groups(
-    named_stack: &NamedStack,
-    named_service: NamedService,
-) -> Option<TwoTargetGroups> {
+fn two_target_groups(named_stack: &NamedStack, group: &NamedGroup) -> Option<TwoTargetGroups> {
     named_stack
-        .has_two_target_groups(named_service)
+        .has_two_target_groups(group.named_service)
         .then(|| TwoTargetGroups {
-            alternate_target_group_arn: Value::Ref(
-                Kind::AlternateTargetGroup.id(&[named_service.name]),
-            ),
-            production_listener_rule: Value::Ref(Kind::ListenerRule.id(&[named_service.name])),
+            alternate_target_group_arn: Value::Ref(group.id(Kind::AlternateTargetGroup)),
+            production_listener_rule: Value::Ref(group.id(Kind::ListenerRule)),
             role_arn: Value::GetAtt(Singleton::InfrastructureRole.as_str().to_owned(), "Arn"),
         })
 }

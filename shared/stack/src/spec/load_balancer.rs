@@ -93,7 +93,7 @@ pub enum Scheme {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetGroup {
-    /// A target group that exists. Nothing but `container_name` may be said then.
+    /// A target group that exists. Nothing but `container_name` and `container_port` may be said then.
     pub target_group_arn: Option<String>,
     /// A listener of an Application Load Balancer that exists, in place of the stack's `load_balancer`: the stack
     /// adds a rule to it. Conditions and `priority` are needed then.
@@ -112,9 +112,12 @@ pub struct TargetGroup {
     pub preserve_client_ip: Option<bool>,
     /// Which version of HTTP tasks speak. HTTP2 and GRPC need a listener of HTTPS. Default: HTTP1.
     pub protocol_version: Option<ProtocolVersion>,
-    /// Which of the task's containers requests come to, at its `container_port`. Default: the service's
-    /// own.
+    /// Which of the task's containers requests come to. Default: the service's own.
     pub container_name: Option<String>,
+    /// At which of that container's ports: its `container_port`, or one of its `additional_container_ports`. Default: its
+    /// `container_port`.
+    #[schemars(range(min = 1))]
+    pub container_port: Option<u16>,
     /// Paths that are sent to the service, with `*` and `?`. Without paths and hosts the service gets
     /// what no other service gets.
     #[serde(default)]

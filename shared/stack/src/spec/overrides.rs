@@ -75,10 +75,10 @@ patches! {
         task_definition,
         /// The ECS service.
         service,
-        /// The target group behind the stack's load balancer, and the alternate one. `TargetGroupAttributes` is a map
-        /// by key here.
+        /// The target group behind the stack's load balancer, and the alternate one; all of `target_groups`.
+        /// `TargetGroupAttributes` is a map by key here.
         target_group,
-        /// The rule of the load balancer's listener.
+        /// The rule of the load balancer's listener; that of the first of `target_groups`.
         listener_rule,
         /// The log group.
         log_group,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use longshore_events::ecs::RunLimits;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,10 +31,20 @@ pub struct Schedule {
     pub cpu: Option<u32>,
     /// MiB of memory of a run's task. Default: the service's.
     pub memory: Option<u32>,
-    /// For how long EventBridge Scheduler tries to start a run that ECS refuses, for lack of capacity for example. A task
-    /// that was started is not started again: when it fails, Longshore reports it.
+    /// For how long EventBridge Scheduler tries to start a run that ECS refuses, for lack of capacity for example. It knows
+    /// nothing of a task that was started: `retries` is for those.
     #[serde(default)]
     pub retry_policy: RetryPolicy,
+    /// For how many seconds a task may run. Longshore looks every 15 minutes, stops one that has run longer, and reports it.
+    /// Default: as long as it likes.
+    #[schemars(range(min = 60, max = 1_209_600))]
+    pub timeout: Option<u32>,
+    /// How often Longshore starts a task again that failed: whose container exited with another code than 0, or that never
+    /// started. One that was stopped, by its timeout or by somebody, is not started again. Only the last failure is
+    /// reported. Default: 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10))]
+    pub retries: u32,
     /// How many minutes a run takes; only the estimate of costs reads it.
     pub expected_minutes: Option<u32>,
 }
@@ -59,6 +70,19 @@ impl Default for RetryPolicy {
             maximum_retry_attempts: ten(),
             maximum_event_age_in_seconds: an_hour(),
         }
+    }
+}
+
+impl Schedule {
+    /// What Longshore does about a task that was started; nothing, where nothing is said. `ecs_service` is the service
+    /// whose network and capacity a task has that is started again.
+    pub fn limits(&self, ecs_service: &str) -> Option<RunLimits> {
+        (self.timeout.is_some() || self.retries > 0).then(|| RunLimits {
+            service: ecs_service.to_owned(),
+            timeout: self.timeout,
+            retries: self.retries,
+            attempt: 1,
+        })
     }
 }
 

@@ -166,6 +166,11 @@ pub struct Service {
     pub assign_public_ip: bool,
     /// How requests come to the service.
     pub target_group: Option<TargetGroup>,
+    /// The same for requests that come in several ways, at most five, in place of `target_group`: to several ports, by several
+    /// rules, or through several load balancers. The first one is what a `target_group` would be: going from one to the other
+    /// replaces nothing, and `target_requests_per_task` counts its requests.
+    #[serde(default)]
+    pub target_groups: Vec<TargetGroup>,
     /// For how many seconds after the start of a task its failing health checks do not count. Default:
     /// 60 behind a load balancer.
     pub health_check_grace_period_seconds: Option<u32>,
@@ -351,15 +356,19 @@ impl Service {
         std::iter::once(own).chain(sidecars)
     }
 
-    /// The container that requests come to, with its port.
-    pub fn target<'a>(&'a self, name: &'a str) -> Option<(&'a str, u16)> {
-        let wanted = self
-            .target_group
-            .as_ref()
-            .and_then(|group| group.container_name.as_deref());
+    /// All ways in which requests come to it.
+    pub fn all_target_groups(&self) -> impl Iterator<Item = &TargetGroup> + Clone {
+        self.target_group.iter().chain(&self.target_groups)
+    }
+
+    /// The container that requests come to through a target group, with its port.
+    pub fn target<'a>(&'a self, name: &'a str, group: &TargetGroup) -> Option<(&'a str, u16)> {
+        let wanted = group.container_name.as_deref();
         let mut containers = self.containers(name);
         let target = containers.find(|container| wanted.is_none_or(|name| name == container.name));
-        target.and_then(|container| Some((container.name, container.container_port?)))
+        let target = target?;
+        let port = group.container_port.or(target.container_port)?;
+        Some((target.name, port))
     }
 }
 

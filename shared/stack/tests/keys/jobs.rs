@@ -55,12 +55,35 @@ fn a_run_has_its_own_size_command_and_environment() {
 }
 
 #[test]
+fn a_run_carries_its_timeout_and_its_retries_to_whoever_looks_after_it() {
+    let target = target("timeout: 3600, retries: 2, environment: {MODE: full}");
+    let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+    let environment = &input["containerOverrides"][0]["environment"];
+    assert_eq!(environment[0], json!({"name": "MODE", "value": "full"}));
+    assert_eq!(environment[1]["name"], "LONGSHORE_RUN");
+    let limits: Value = serde_json::from_str(environment[1]["value"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        limits,
+        json!({"service": "shop-api", "timeout": 3600, "retries": 2, "attempt": 1})
+    );
+    // Scheduler's own retries are of another kind.
+    assert_eq!(target["RetryPolicy"]["MaximumRetryAttempts"], 10);
+    let target = self::target("retries: 0");
+    assert_eq!(target.get("Input"), None);
+}
+
+#[test]
 fn what_a_run_by_hand_is_given_is_read_from_the_template() {
     let run = |schedule: &str, name: &str| {
         let reading = shop(schedule).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let template = template_of(&reading).to_string();
         scheduled_run(&template, "shop", "api", name).map_err(|error| error.to_string())
     };
+    // Nobody but who started it looks after a run by hand.
+    assert_eq!(
+        run("timeout: 3600, retries: 2", "nightly").unwrap(),
+        ScheduledRun::default()
+    );
     let given = "cpu: 2048, memory: 8192, command: [report, --all], environment: {MODE: full, PRICE: \"$${x}\"}";
     assert_eq!(
         run(given, "nightly").unwrap(),
@@ -119,8 +142,13 @@ fn what_a_run_cannot_have_is_refused_where_it_is_said() {
             "environment.TOKEN",
             "`secrets`, too",
         ),
-        ("retries: 3", "retries", "use `retry_policy`"),
-        ("timeout: 60", "timeout", "a limit of time is not supported"),
+        ("retries: 11", "retries", "expected 0 to 10"),
+        ("timeout: 59", "timeout", "expected 60 to 1209600"),
+        (
+            "retries: 1, environment: {LONGSHORE_RUN: x}",
+            "environment.LONGSHORE_RUN",
+            "choose another name",
+        ),
     ] {
         let mut problems = shop(schedule).unwrap_err();
         problems.retain(|problem| problem.severity == Severity::Error);

@@ -225,6 +225,59 @@ fn a_cluster_and_a_file_system_that_are_not_there_are_refused_where_they_are_nam
 }
 
 #[test]
+fn a_namespace_that_is_not_there_is_refused_where_it_is_named() {
+    let connect = |name: &str, namespace: &str| {
+        format!(
+            "  {name}: {{image: \"registry.example.com/{name}:v1\", container_port: 80, service_connect: {{namespace: \
+             \"{namespace}\"}}}}\n"
+        )
+    };
+    let arn = "arn:aws:servicediscovery:eu-west-1:111122223333:namespace/ns-2";
+    let reading = accepted(&format!(
+        "service_discovery: {{namespace: shop.local, namespace_id: ns-0a1b2c3d}}\nservices:\n{}{}{}",
+        connect("api", "other.local"),
+        connect("web", arn),
+        // The stack's own.
+        connect("worker", "shop.local"),
+    ));
+    let needs = needs(&reading.stack);
+    assert_eq!(
+        needs.namespaces,
+        [arn.to_owned(), "ns-0a1b2c3d".to_owned()].into()
+    );
+    assert_eq!(needs.named_namespaces, ["other.local".to_owned()].into());
+
+    let found = |missing: &[&str]| -> Vec<(String, String)> {
+        let surroundings = Surroundings {
+            missing_namespaces: missing.iter().map(|one| (*one).to_owned()).collect(),
+            ..Surroundings::default()
+        };
+        check_surroundings(&reading.stack, &surroundings)
+            .into_iter()
+            .filter(|finding| finding.path.contains("namespace"))
+            .map(|finding| (finding.path, finding.message))
+            .collect()
+    };
+    assert_eq!(found(&[]), []);
+    let all = found(&["ns-0a1b2c3d", "other.local", arn]);
+    let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "service_discovery.namespace_id",
+            "services.api.service_connect.namespace",
+            "services.web.service_connect.namespace",
+        ]
+    );
+    assert!(
+        all[0]
+            .1
+            .contains("no such namespace of Cloud Map in this account and region; correct its id")
+    );
+    assert!(all[1].1.contains("correct its name"), "{}", all[1].1);
+}
+
+#[test]
 fn a_priority_that_another_stack_has_on_the_listener_is_refused_with_one_that_is_free() {
     let reading = accepted(&with_group(
         "",
@@ -853,6 +906,309 @@ fn an_attribute_is_a_text_and_a_task_with_its_own_network_has_no_hostname() {
             "ECS refuses it",
         );
     }
+}
+
+/// A service behind the load balancer with this, and these lists of its own.
+fn with_groups(balancer: &str, rest: &str, groups: &[&str]) -> String {
+    let groups: String = groups
+        .iter()
+        .map(|group| format!("    - {{{group}}}\n"))
+        .collect();
+    format!(
+        "{balancer}services:\n  api:\n    image: \"shop/api:v1\"\n    container_port: 80\n    \
+         additional_container_ports: [9090]\n    sidecars: {{proxy: {{image: \"shop/proxy:v1\", container_port: 8443}}}}\n\
+         {rest}    target_groups:\n{groups}"
+    )
+}
+
+const BALANCER: &str = "load_balancer: {subnet_ids: [subnet-1, subnet-2], ingress_cidr_ips: [10.0.0.0/8], certificate_arns: \
+                        [\"arn:aws:acm:eu-west-1:111122223333:certificate/1\"]}\n";
+
+#[test]
+fn requests_come_to_several_ports_of_a_service_by_rules_of_their_own() {
+    let stack = template(&with_groups(
+        &format!("alarms: {{}}\ndashboard: true\n{BALANCER}"),
+        "    scaling: {min_capacity: 1, max_capacity: 4, target_requests_per_task: 100}\n",
+        &[
+            "",
+            "container_port: 9090, host_headers: [admin.example.com], priority: 2, health_check: {port: 80}",
+            "container_name: proxy, path_patterns: [/proxy/*], priority: 3",
+            "container_port: 9090, path_patterns: [/metrics], priority: 4",
+            &format!(
+                "listener_arn: \"{LISTENER}\", load_balancer_security_group_ids: [sg-9], path_patterns: [/a], priority: 4"
+            ),
+        ],
+    ));
+    // What is the first one's is called as what a single one has.
+    let ids = [
+        "Api",
+        "Api9090",
+        "ApiProxy8443",
+        "Api9090At4",
+        "Api804e5f6071",
+    ];
+    let service = properties(&stack, "ServiceApi");
+    let targets = [
+        ("api", 80),
+        ("api", 9090),
+        ("proxy", 8443),
+        ("api", 9090),
+        ("api", 80),
+    ];
+    let expected: Vec<Value> = ids
+        .iter()
+        .zip(targets)
+        .map(|(id, (container, port))| {
+            json!({
+                "ContainerName": container,
+                "ContainerPort": port,
+                "TargetGroupArn": {"Ref": format!("TargetGroup{id}")},
+            })
+        })
+        .collect();
+    assert_eq!(service["LoadBalancers"], Value::Array(expected));
+    for (id, (_, port)) in ids.iter().zip(targets) {
+        let group = properties(&stack, &format!("TargetGroup{id}"));
+        assert_eq!(group["Port"], port, "{id}");
+    }
+    for id in &ids[1..] {
+        let rule = properties(&stack, &format!("ListenerRule{id}"));
+        assert_eq!(
+            rule["Actions"][0]["TargetGroupArn"],
+            json!({"Ref": format!("TargetGroup{id}")})
+        );
+        // ECS takes a target group only once a rule sends to it.
+        let before = stack["Resources"]["ServiceApi"]["DependsOn"].to_string();
+        assert!(
+            before.contains(&format!("\"ListenerRule{id}\"")),
+            "{before}"
+        );
+    }
+    assert_eq!(
+        properties(&stack, "HttpsListener")["DefaultActions"][0]["TargetGroupArn"],
+        json!({"Ref": "TargetGroupApi"})
+    );
+
+    // Each port is open once for each load balancer, on both sides.
+    let ingress = properties(&stack, "SecurityGroupApi")["SecurityGroupIngress"].clone();
+    let opened = ingress.as_array().unwrap().iter().map(|rule| {
+        let port = rule["FromPort"].as_u64().unwrap();
+        (port, rule["SourceSecurityGroupId"].is_string())
+    });
+    let opened: Vec<(u64, bool)> = opened.collect();
+    assert_eq!(
+        opened,
+        [(80, false), (9090, false), (8443, false), (80, true)]
+    );
+    for (id, port) in [("Api", 80), ("ApiTcp9090", 9090), ("ApiTcp8443", 8443)] {
+        let egress = properties(&stack, &format!("LoadBalancerEgress{id}"));
+        assert_eq!(egress["FromPort"], port);
+    }
+
+    // The first one's requests are counted, and the errors and the health of all of them.
+    let label = properties(&stack, "RequestTrackingApi").to_string();
+    assert!(
+        label.contains("${TargetGroupApi.TargetGroupFullName}"),
+        "{label}"
+    );
+    for alarm in ["TargetErrorsAlarmApi", "TargetHealthAlarmApi"] {
+        let alarm = properties(&stack, alarm).to_string();
+        for id in ids {
+            let metric = json!(["TargetGroup".to_owned() + id, "TargetGroupFullName"]).to_string();
+            assert!(alarm.contains(&metric), "{id} is not in {alarm}");
+        }
+    }
+    let dashboard = properties(&stack, "Dashboard").to_string();
+    assert!(
+        dashboard.contains("TargetGroupApiProxy8443.TargetGroupFullName"),
+        "{dashboard}"
+    );
+    assert!(dashboard.contains("app/web/0a1b2c3d"), "{dashboard}");
+}
+
+#[test]
+fn moving_a_target_group_into_a_list_replaces_nothing() {
+    let before = template(&with_group(
+        BALANCER,
+        "path_patterns: [/a], priority: 7, health_check: {port: 81}",
+    ));
+    let list = with_group(
+        BALANCER,
+        "path_patterns: [/a], priority: 7, health_check: {port: 81}",
+    )
+    .replace("target_group: {", "target_groups: [{")
+    .replace("}}}\n", "}}]}\n");
+    assert_eq!(template(&list), before);
+
+    let more = list.replace("}}]}\n", "}}, {path_patterns: [/b], priority: 8}]}\n");
+    let after = template(&more);
+    let resources = before["Resources"].as_object().unwrap();
+    for (id, resource) in resources {
+        // Only the service has more than before.
+        if id != "ServiceApi" {
+            assert_eq!(&after["Resources"][id], resource, "{id}");
+        }
+    }
+    let added: Vec<&String> = after["Resources"].as_object().unwrap().keys().collect();
+    let added: Vec<_> = added
+        .into_iter()
+        .filter(|id| !resources.contains_key(*id))
+        .collect();
+    assert_eq!(added, ["ListenerRuleApi80", "TargetGroupApi80"]);
+}
+
+#[test]
+fn a_network_load_balancer_listens_at_several_ports_for_one_service() {
+    let balancer = "load_balancer: {type: network, subnet_ids: [subnet-1, subnet-2], ingress_cidr_ips: [10.0.0.0/8]}\n";
+    let stack = template(&with_groups(
+        balancer,
+        "",
+        &[
+            "listener_port: 443",
+            "listener_port: 9090, container_port: 9090",
+            "listener_port: 9091, container_port: 9090, listener_protocol: UDP, health_check: {port: 80}",
+        ],
+    ));
+    for (id, port) in [("Api", 443), ("Api9090", 9090), ("Api9090At9091", 9091)] {
+        let listener = properties(&stack, &format!("PortListener{id}"));
+        assert_eq!(listener["Port"], port);
+        assert_eq!(
+            listener["DefaultActions"][0]["TargetGroupArn"],
+            json!({"Ref": format!("TargetGroup{id}")})
+        );
+    }
+    // Connections and datagrams come to one port of the container, each by a listener of its own.
+    let containers = properties(&stack, "TaskDefinitionApi")["ContainerDefinitions"].clone();
+    let mappings = &containers[0]["PortMappings"];
+    assert_eq!(
+        mappings,
+        &json!([
+            {"ContainerPort": 80, "Protocol": "tcp"},
+            {"ContainerPort": 9090, "Protocol": "tcp"},
+            {"ContainerPort": 9090, "Protocol": "udp"},
+        ])
+    );
+}
+
+#[test]
+fn several_target_groups_of_a_service_differ_and_are_said_in_one_place() {
+    let two =
+        |second: &str| with_groups(BALANCER, "", &["path_patterns: [/a], priority: 1", second]);
+    accepted(&two("path_patterns: [/b], priority: 2"));
+    for (second, path, words) in [
+        (
+            "path_patterns: [/b], priority: 1",
+            "[1].priority",
+            "another target group of this service has this priority",
+        ),
+        (
+            "container_port: 9091, path_patterns: [/b], priority: 2",
+            "[1].container_port",
+            "expected 80 or 9090",
+        ),
+        (
+            "container_name: proxy, container_port: 80, path_patterns: [/b], priority: 2",
+            "[1].container_port",
+            "expected 8443",
+        ),
+        (
+            "container_name: nginx, path_patterns: [/b], priority: 2",
+            "[1].container_name",
+            "expected one of `api`, `proxy`",
+        ),
+    ] {
+        refused(
+            &two(second),
+            &format!("services.api.target_groups{path}"),
+            words,
+        );
+    }
+    refused(
+        &with_groups(BALANCER, "", &["", "container_port: 9090"]),
+        "services.api.target_groups[1]",
+        "two target groups of `api` would both get what no other service gets",
+    );
+    let arn =
+        "target_group_arn: \"arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/a/b\"";
+    refused(
+        &with_groups(BALANCER, "", &["", arn, arn]),
+        "services.api.target_groups[2].target_group_arn",
+        "another target group of this service is this one already",
+    );
+    let six: Vec<String> = (1..=6)
+        .map(|priority| format!("path_patterns: [/{priority}], priority: {priority}"))
+        .collect();
+    let six: Vec<&str> = six.iter().map(String::as_str).collect();
+    refused(
+        &with_groups(BALANCER, "", &six),
+        "services.api.target_groups",
+        "expected at most 5",
+    );
+    refused(
+        &with_groups(
+            BALANCER,
+            "    target_group: {path_patterns: [/c], priority: 3}\n",
+            &[""],
+        ),
+        "services.api.target_groups",
+        "is said twice",
+    );
+    let blue_green = "    deployment_configuration: {strategy: BLUE_GREEN}\n";
+    accepted(&with_groups(BALANCER, blue_green, &[""]));
+    refused(
+        &with_groups(
+            BALANCER,
+            blue_green,
+            &["", "path_patterns: [/b], priority: 2"],
+        ),
+        "services.api.target_groups",
+        "ECS moves the requests of one target group",
+    );
+    let by_requests =
+        "    scaling: {min_capacity: 1, max_capacity: 4, target_requests_per_task: 100}\n";
+    refused(
+        &with_groups(BALANCER, by_requests, &[arn, ""]),
+        "services.api.scaling.target_requests_per_task",
+        "not behind `target_group_arn`",
+    );
+    // The place is in the file's own lines.
+    let problems = support::read_text(&text(&two("path_patterns: [/b], priority: 1"))).unwrap_err();
+    let twice = problems
+        .iter()
+        .find(|problem| problem.path.ends_with("[1].priority"))
+        .unwrap();
+    assert!(twice.line.is_some() && twice.column.is_some(), "{twice:?}");
+}
+
+#[test]
+fn a_priority_of_a_further_target_group_that_another_stack_has_is_refused() {
+    let second = format!(
+        "listener_arn: \"{LISTENER}\", load_balancer_security_group_ids: [sg-1], path_patterns: [/a], priority: 1"
+    );
+    let reading = accepted(&with_groups(BALANCER, "", &["", &second]));
+    assert_eq!(
+        needs(&reading.stack).listeners,
+        [LISTENER.to_owned()].into()
+    );
+    let listener = Listener {
+        is_https: true,
+        rules: [(1, Some("search".to_owned()))].into(),
+    };
+    let surroundings = Surroundings {
+        listeners: [(LISTENER.to_owned(), listener)].into(),
+        ..Surroundings::default()
+    };
+    let findings = check_surroundings(&reading.stack, &surroundings);
+    let found = findings
+        .iter()
+        .find(|finding| finding.path.ends_with("priority"))
+        .unwrap();
+    assert_eq!(found.path, "services.api.target_groups[1].priority");
+    assert!(
+        found.message.contains("a rule of stack `search`"),
+        "{}",
+        found.message
+    );
 }
 
 /// The stack files that show what a stack file may say.

@@ -37,16 +37,19 @@ fn the_large_run_of_the_nightly_batch_has_its_own_size_and_is_tried_until_the_mo
 }
 
 #[test]
-fn the_checkout_goes_back_by_itself_and_its_job_ends_itself() {
+fn the_checkout_goes_back_by_itself_and_its_job_ends_in_time() {
     let resources = example("checkout.yaml");
     let deployment = &resources["ServicePayments"]["Properties"]["DeploymentConfiguration"];
     assert_eq!(deployment["Strategy"], "CANARY");
     assert_eq!(deployment["Alarms"]["Rollback"], true);
     let target = &resources["SchedulePaymentsSettle"]["Properties"]["Target"];
     let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        input["containerOverrides"][0]["command"],
-        json!(["timeout", "3600", "payments", "settle"])
+    let container = &input["containerOverrides"][0];
+    assert_eq!(container["command"], json!(["payments", "settle"]));
+    let limits = container["environment"].to_string();
+    assert!(
+        limits.contains("LONGSHORE_RUN") && limits.contains("3600"),
+        "{limits}"
     );
     let actions = &resources["ListenerRuleStaff"]["Properties"]["Actions"];
     assert_eq!(actions[0]["Type"], "authenticate-cognito");

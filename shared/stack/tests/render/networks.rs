@@ -40,6 +40,23 @@ fn behind_own_load_balancer() -> Value {
                 },
                 "service_connect": {"client_only": true},
             },
+            "portal": {
+                "image": "quotes/portal:v1",
+                "container_port": 8080,
+                "additional_container_ports": [9090],
+                "target_groups": [
+                    {
+                        "host_headers": ["portal.example.com"],
+                        "priority": 40,
+                    },
+                    {
+                        "container_name": "portal",
+                        "container_port": 9090,
+                        "host_headers": ["metrics.example.com"],
+                        "priority": 50,
+                    },
+                ],
+            },
             "prices": {
                 "image": "quotes/prices:v1",
                 "container_port": 50051,

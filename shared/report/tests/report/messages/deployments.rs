@@ -111,6 +111,7 @@ fn a_scheduled_task_that_failed_once_and_one_that_fails_again_and_again() {
                 schedule: "nightly".to_owned(),
                 failure,
                 in_a_row,
+                attempts: if in_a_row > 1 { 3 } else { 1 },
             }
         )));
     }
@@ -132,6 +133,7 @@ fn a_scheduled_task_that_could_not_be_started() {
             schedule: "nightly".to_owned(),
             failure,
             in_a_row: 2,
+            attempts: 1,
         }
     )));
 }
