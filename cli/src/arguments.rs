@@ -215,6 +215,9 @@ pub struct SyncPlanArguments {
 pub struct SyncRunArguments {
     /// The stack whose mirror is meant, with its environment, such as bottles-prod
     pub stack: String,
+    /// Say what it would do, as `sync plan` does; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
@@ -319,6 +322,9 @@ pub struct DeployArguments {
     /// The image, as <repository>:<tag> or <repository>@sha256:<digest>
     #[arg(long)]
     pub image: ImageReference,
+    /// Say what would become of it; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
@@ -394,6 +400,9 @@ pub struct RunArguments {
     /// What the container runs, after `--`; without it, its own command
     #[arg(last = true)]
     pub command: Vec<String>,
+    /// Say which task would be started; nothing is
+    #[arg(long)]
+    pub dry_run: bool,
     /// Do not wait for the end, and show nothing of what it writes
     #[arg(long)]
     pub no_follow: bool,
@@ -411,6 +420,9 @@ pub struct HoldArguments {
     /// 2026-12-24T18:00:00+01:00; without it, until somebody resumes
     #[arg(long, value_name = "TIME")]
     pub until: Option<Until>,
+    /// Say what would be held; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack with what waits
     #[arg(long)]
     pub note: Option<String>,
@@ -424,6 +436,9 @@ pub struct HoldArguments {
 pub struct ResumeArguments {
     /// The stack, or the service as <stack>/<service>
     pub subject: SubjectArgument,
+    /// Say what would be resumed, and what would come of what waits; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -437,6 +452,9 @@ pub struct ApproveArguments {
     /// Only if this is what waits: the image's digest, sha256:<hex>
     #[arg(long)]
     pub digest: Option<Digest>,
+    /// Say what would begin; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,
@@ -497,6 +515,9 @@ pub struct AdoptArguments {
     /// Which images it follows.
     #[command(flatten)]
     pub policy: PolicyArguments,
+    /// Say what would be adopted; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

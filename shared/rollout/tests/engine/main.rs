@@ -11,6 +11,8 @@ mod deploying;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod expired;
 #[cfg(test)]
 mod failures;
