@@ -11,7 +11,7 @@ use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
 use crate::subject::{EcsServiceArgument, ServiceArgument, SubjectArgument};
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
-use crate::until::Until;
+use crate::until::{Since, Until};
 use crate::validate::ValidateArguments;
 
 pub use crate::output::Output;
@@ -299,9 +299,9 @@ pub enum AwsCommand {
     /// Show the deployments of a service that ended, newest first
     #[command(after_help = "Examples:\n  longshore history shop/api --limit 50")]
     History(HistoryArguments),
-    /// Show what failed tasks wrote, of a deployment or of a schedule
+    /// Show what failed tasks wrote, or with --follow what the running ones write
     #[command(
-        after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/jobs --schedule nightly"
+        after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/api --follow --container api\n  longshore logs shop/api --since 2h --output json\n  longshore logs shop/jobs --schedule nightly"
     )]
     Logs(LogsArguments),
     /// Deploy from now on to a service that another tool has made
@@ -487,8 +487,18 @@ pub struct LogsArguments {
     /// A schedule of the service, by its name in the stack file: the last of its tasks that failed
     #[arg(long, conflicts_with = "deployment")]
     pub schedule: Option<String>,
-    /// How many lines of each container, the last ones
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Show what the containers of the running tasks write, as it comes, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["deployment", "schedule"])]
+    pub follow: bool,
+    /// Show what the containers of the running tasks have written: from so long ago on, such as 10m, 2h or 1d, or from a
+    /// time such as 2026-12-24T18:00:00+01:00; with --follow 10m unless it is given
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["deployment", "schedule"])]
+    pub since: Option<Since>,
+    /// Only this container
+    #[arg(long)]
+    pub container: Option<String>,
+    /// How many lines of each container that failed, the last ones
+    #[arg(long, default_value_t = 50, conflicts_with_all = ["follow", "since"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub lines: u32,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]

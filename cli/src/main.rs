@@ -32,6 +32,7 @@ mod subject;
 mod sync;
 mod sync_offline;
 mod sync_words;
+mod tail;
 mod terminal;
 mod until;
 mod validate;
@@ -61,7 +62,10 @@ async fn main() -> ExitCode {
     let output = arguments.command.output();
     match run(arguments).await {
         Ok(answer) => {
-            terminal::answer(&answer.text);
+            // What was followed is printed already.
+            if !answer.text.is_empty() {
+                terminal::answer(&answer.text);
+            }
             answer.status.into()
         }
         Err(error) => {

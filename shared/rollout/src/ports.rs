@@ -286,6 +286,24 @@ pub trait TaskLogs {
         log_stream: &str,
         lines: u32,
     ) -> impl Future<Output = Result<Option<Vec<LogLine>>, CallError>>;
+
+    /// What the streams whose names begin with `stream_prefix` hold since then, oldest first; `None` when there is no
+    /// such log group. Of very much, the oldest: whoever asks again from the last line on gets the rest.
+    fn lines_since(
+        &self,
+        log_group: &str,
+        stream_prefix: &str,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Option<Vec<StreamLine>>, CallError>>;
+}
+
+/// A line of one of several log streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamLine {
+    /// CloudWatch's id of it, which no other line has.
+    pub id: String,
+    pub log_stream: String,
+    pub line: LogLine,
 }
 
 /// What starts tasks by the clock.
