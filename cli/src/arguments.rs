@@ -142,8 +142,11 @@ impl Command {
                 AwsCommand::Deploy(arguments) => arguments.output,
                 AwsCommand::Rollback(arguments) => arguments.output,
                 AwsCommand::Restart(arguments) => arguments.output,
+                AwsCommand::Scale(arguments) => arguments.output,
                 AwsCommand::Ls(arguments) => arguments.output,
                 AwsCommand::Run(arguments) => arguments.output,
+                // What is printed is the program's.
+                AwsCommand::Exec(_) => Output::Text,
                 AwsCommand::Hold(arguments) => arguments.output,
                 AwsCommand::Resume(arguments) => arguments.output,
                 AwsCommand::Approve(arguments) => arguments.output,
@@ -152,6 +155,7 @@ impl Command {
                 AwsCommand::Logs(arguments) => arguments.output,
                 AwsCommand::Adopt(arguments) => arguments.output,
                 AwsCommand::Doctor(arguments) => arguments.output,
+                AwsCommand::Replay(arguments) => arguments.output,
             },
         }
     }
@@ -274,11 +278,21 @@ pub enum AwsCommand {
     /// Start new tasks of what a service runs, in place of those that run
     #[command(after_help = "Examples:\n  longshore restart shop/api --note \"it leaks\" --wait")]
     Restart(RestartArguments),
+    /// Set how many tasks of a service run, where nothing scales it
+    #[command(
+        after_help = "If the stack file says `desired_count`, its next apply may set that number again: change it there, or\nleave it out. A service with `scaling` is refused: change its `min_capacity` and `max_capacity`.\n\nExamples:\n  longshore scale shop/api 5 --note \"the sale\"\n  longshore scale shop/api 0 --dry-run"
+    )]
+    Scale(ScaleArguments),
     /// Run a task of a service, show what it writes, and end with its exit status
     #[command(
         after_help = "Examples:\n  longshore run shop/api -- python manage.py migrate --plan\n  longshore run shop/jobs --schedule nightly"
     )]
     Run(RunArguments),
+    /// Start a program in a container that runs, such as a shell
+    #[command(
+        after_help = "Needs the program session-manager-plugin, and `enable_execute_command: true` in the stack file.\n\nExamples:\n  longshore exec shop/api -- sh\n  longshore exec shop/api --container proxy -- nginx -T"
+    )]
+    Exec(ExecArguments),
     /// Let no deployment of a service or a stack begin
     #[command(
         after_help = "Examples:\n  longshore hold shop --note \"the sale\" --until \"tomorrow 9:00\"\n  longshore hold shop/api --until 2h"
@@ -299,7 +313,7 @@ pub enum AwsCommand {
     /// Show the deployments of a service that ended, newest first
     #[command(after_help = "Examples:\n  longshore history shop/api --limit 50")]
     History(HistoryArguments),
-    /// Show what failed tasks wrote, or with --follow what the running ones write
+    /// Show what failed tasks wrote, or with -f what running tasks write
     #[command(
         after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/api --follow --container api\n  longshore logs shop/api --since 2h --output json\n  longshore logs shop/jobs --schedule nightly"
     )]
@@ -312,6 +326,11 @@ pub enum AwsCommand {
     /// Say which documents of the state cannot be read, and restore them
     #[command(after_help = "Examples:\n  longshore doctor\n  longshore doctor --repair")]
     Doctor(DoctorArguments),
+    /// Give the events to the functions again that lie in their dead-letter queues
+    #[command(
+        after_help = "Examples:\n  longshore replay --dry-run\n  longshore replay --function deploy"
+    )]
+    Replay(ReplayArguments),
 }
 
 /// `longshore deploy`.
@@ -381,6 +400,25 @@ pub struct RestartArguments {
     pub output: Output,
 }
 
+/// `longshore scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// How many tasks are to run
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub count: u32,
+    /// Say what would be set; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; kept in the service's record
+    #[arg(long)]
+    pub note: Option<String>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
 /// `longshore ls`.
 #[derive(Debug, Args)]
 pub struct LsArguments {
@@ -409,6 +447,22 @@ pub struct RunArguments {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `longshore exec`.
+#[derive(Debug, Args)]
+pub struct ExecArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// The task, by its id or how that begins; without it, the newest
+    #[arg(long)]
+    pub task: Option<String>,
+    /// The container; without it, the service's own
+    #[arg(long)]
+    pub container: Option<String>,
+    /// The program and its arguments, after `--`
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
 }
 
 /// `longshore hold`.
@@ -542,6 +596,36 @@ pub struct DoctorArguments {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `longshore replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Only the events of this function
+    #[arg(long, value_parser = longshore_rollout::lost_events::FUNCTIONS)]
+    pub function: Option<String>,
+    /// Which installation it is.
+    #[command(flatten)]
+    pub prefix: PrefixArguments,
+    /// Show what lies in the queues; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How the names of an installation begin.
+#[derive(Debug, Args)]
+pub struct PrefixArguments {
+    /// How the names of the functions begin: `prefix` of the Terraform
+    #[arg(
+        long,
+        env = "LONGSHORE_PREFIX",
+        hide_env_values = true,
+        default_value = "longshore"
+    )]
+    pub prefix: String,
 }
 
 /// Which images a service follows; without any of them, the tag that the container's image is named by.

@@ -10,6 +10,7 @@ mod cost;
 mod deploy;
 mod doctor;
 mod excerpt;
+mod exec;
 mod failures;
 mod follow;
 mod help;
@@ -22,9 +23,11 @@ mod outcome;
 mod output;
 mod plan;
 mod provision;
+mod replay;
 mod restart;
 mod rollback;
 mod run;
+mod scale;
 mod schema;
 mod stack_file;
 mod status;
@@ -141,7 +144,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         "the bucket that holds Longshore's state is not known: give --state-bucket, or set \
          STATE_BUCKET_NAME",
     )?;
-    let aws = longshore_aws::load_configuration_of(region, profile).await;
+    let aws = longshore_aws::load_configuration_of(region, profile.clone()).await;
     settings.region = aws.region().map(ToString::to_string);
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {
@@ -165,7 +168,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
         AwsCommand::Deploy(arguments) => return deploy::run(&cloud, arguments).await,
         AwsCommand::Restart(arguments) => return restart::run(&cloud, arguments).await,
+        AwsCommand::Scale(arguments) => scale::run(&cloud, arguments).await,
         AwsCommand::Rollback(arguments) => return rollback::run(&cloud, arguments).await,
+        AwsCommand::Exec(arguments) => {
+            return exec::run(&cloud, profile.as_deref(), arguments).await;
+        }
         AwsCommand::Run(arguments) => return run::run(&cloud, arguments).await,
         AwsCommand::Hold(arguments) => return hold::run_hold(&cloud, arguments).await,
         AwsCommand::Resume(arguments) => return hold::run_resume(&cloud, arguments).await,
@@ -175,6 +182,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
+        AwsCommand::Replay(arguments) => return replay::run(&cloud, &arguments).await,
         AwsCommand::Doctor(arguments) => return doctor::run(&cloud, &arguments).await,
     }?;
     Ok(text.into())

@@ -314,6 +314,7 @@ pub mod tests {
             deployment: Some(deployment),
             failed_change: None,
             hold: None,
+            scaled: None,
             waiting: Vec::new(),
             blocked: Vec::new(),
             failed_schedules: Vec::new(),

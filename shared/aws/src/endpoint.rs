@@ -6,15 +6,18 @@ use aws_types::service_config::ServiceConfigKey;
 use longshore_events::partition::Partition;
 
 /// The names of services where people configure an endpoint for one of them: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
-const SERVICE_IDS: [(&str, &str); 8] = [
+const SERVICE_IDS: [(&str, &str); 11] = [
     ("application-autoscaling", "Application Auto Scaling"),
     ("cloudformation", "CloudFormation"),
     ("ec2", "EC2"),
     ("ecr", "ECR"),
+    ("ecs", "ECS"),
     ("elasticloadbalancing", "Elastic Load Balancing v2"),
     ("events", "EventBridge"),
+    ("lambda", "Lambda"),
     ("logs", "CloudWatch Logs"),
     ("scheduler", "Scheduler"),
+    ("sqs", "SQS"),
 ];
 
 /// The URL of a service in a configuration, with a slash at its end; `service` is its name in signatures.

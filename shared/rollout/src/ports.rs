@@ -277,6 +277,20 @@ pub trait ServiceDeployer {
     ) -> impl Future<Output = Result<Vec<TaskFailure>, CallError>>;
 }
 
+/// What sets how many tasks of a service run.
+pub trait ServiceScaler {
+    /// Whether Application Auto Scaling sets the number.
+    fn scales_itself(&self, service: &ServiceName)
+    -> impl Future<Output = Result<bool, CallError>>;
+
+    /// Sets the number, and nothing else: the tasks that run stay.
+    fn set_desired_count(
+        &self,
+        service: &ServiceName,
+        count: u32,
+    ) -> impl Future<Output = Result<(), CallError>>;
+}
+
 /// Where containers' output is kept.
 pub trait TaskLogs {
     /// The last `lines` lines of a log stream, oldest first; `None` when there is no such stream.

@@ -6,6 +6,7 @@ mod any_event;
 mod builders;
 mod calls;
 mod corpus;
+mod dead_letters;
 mod documents;
 mod fake_cloud;
 mod faults;
@@ -14,6 +15,7 @@ mod pathological;
 mod ports;
 mod provisioning;
 mod registry;
+mod shells;
 mod syncing;
 
 pub use any_event::AnyEvent;

@@ -5,7 +5,8 @@ use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_provisioning::ports::{ObservedStack, StackObserver};
 use longshore_rollout::ports::{
     EcsService, LogLine, ReleaseStore, ScheduledTask, ServiceDeployer, ServiceDeployment,
-    StreamLine, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskSchedules, TaskState,
+    ServiceScaler, StreamLine, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskSchedules,
+    TaskState,
 };
 use longshore_state::store::{Address, DocumentVersions, StoredVersion};
 use longshore_state::{
@@ -165,6 +166,25 @@ impl ServiceDeployer for FakeCloud {
                 .filter(|(started_by, _)| started_by == deployment_id)
                 .map(|(_, failure)| failure.clone())
                 .collect())
+        })
+    }
+}
+
+impl ServiceScaler for FakeCloud {
+    async fn scales_itself(&self, service: &ServiceName) -> Result<bool, CallError> {
+        self.give_way().await;
+        self.call("DescribeScalableTargets", |account| {
+            Ok(account.scaling.contains(service))
+        })
+    }
+
+    async fn set_desired_count(&self, service: &ServiceName, count: u32) -> Result<(), CallError> {
+        self.give_way().await;
+        self.call("UpdateService", |account| {
+            let service = account.services.get_mut(service);
+            let service = service.ok_or_else(|| error("update service", ErrorClass::NotFound))?;
+            service.desired_count = i32::try_from(count).unwrap_or(i32::MAX);
+            Ok(())
         })
     }
 }

@@ -25,6 +25,8 @@ mod history;
 #[cfg(test)]
 mod letting_go;
 #[cfg(test)]
+mod lost_events;
+#[cfg(test)]
 mod restarting;
 #[cfg(test)]
 mod resting;
@@ -34,6 +36,8 @@ mod rollback;
 mod running_by_hand;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod scaling;
 #[cfg(test)]
 mod scheduled;
 #[cfg(test)]
