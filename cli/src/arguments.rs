@@ -323,7 +323,7 @@ pub enum AwsCommand {
         after_help = "Examples:\n  longshore adopt production/api --stack shop --tags \"v*\""
     )]
     Adopt(AdoptArguments),
-    /// Say which documents of the state cannot be read, and restore them
+    /// Say what is wrong with the installation and its documents
     #[command(after_help = "Examples:\n  longshore doctor\n  longshore doctor --repair")]
     Doctor(DoctorArguments),
     /// Give the events to the functions again that lie in their dead-letter queues
@@ -593,6 +593,9 @@ pub struct DoctorArguments {
     /// Write the last good version of each document back that cannot be read
     #[arg(long)]
     pub repair: bool,
+    /// Which installation it is.
+    #[command(flatten)]
+    pub prefix: PrefixArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

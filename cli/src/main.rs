@@ -48,6 +48,7 @@ use anyhow::Context;
 use clap::FromArgMatches as _;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
+use longshore_rollout::installation::Meant;
 use serde_json::json;
 
 use crate::answer::Answer;
@@ -183,7 +184,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
         AwsCommand::Replay(arguments) => return replay::run(&cloud, &arguments).await,
-        AwsCommand::Doctor(arguments) => return doctor::run(&cloud, &arguments).await,
+        AwsCommand::Doctor(arguments) => {
+            let meant = Meant {
+                prefix: arguments.prefix.prefix.clone(),
+                state_bucket,
+                event_bus,
+                region: settings.region,
+            };
+            return doctor::run(&cloud, &meant, &arguments).await;
+        }
     }?;
     Ok(text.into())
 }

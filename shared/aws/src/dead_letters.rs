@@ -49,7 +49,7 @@ struct Attribute {
 }
 
 impl AwsCloud {
-    async fn sqs<T: serde::de::DeserializeOwned>(
+    pub(crate) async fn sqs<T: serde::de::DeserializeOwned>(
         &self,
         operation: &str,
         action: &str,

@@ -13,6 +13,7 @@ mod error;
 mod exchange;
 mod file_systems;
 mod images;
+mod installation;
 mod inventory;
 mod logs;
 mod mirror;

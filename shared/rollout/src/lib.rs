@@ -19,6 +19,7 @@ pub mod documents;
 pub mod dry_run;
 pub mod engine;
 pub mod history;
+pub mod installation;
 pub mod known;
 pub mod lost_events;
 pub mod ports;

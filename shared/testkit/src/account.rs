@@ -19,6 +19,7 @@ use longshore_rollout::shells::RunningTask;
 use crate::calls::{Called, Calls};
 use crate::dead_letters::Queues;
 use crate::documents::Objects;
+use crate::installation::FakeInstallation;
 
 #[derive(Debug, Default)]
 pub(crate) struct Account {
@@ -33,6 +34,7 @@ pub(crate) struct Account {
     pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
     pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
     pub(crate) one_off_tasks: Vec<OneOffTask>,
+    pub(crate) installation: FakeInstallation,
     pub(crate) queues: Queues,
     pub(crate) shells: BTreeMap<ServiceName, Vec<RunningTask>>,
     /// The services whose number of tasks Application Auto Scaling sets.

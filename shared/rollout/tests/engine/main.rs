@@ -23,6 +23,8 @@ mod following;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod installation;
+#[cfg(test)]
 mod letting_go;
 #[cfg(test)]
 mod lost_events;
