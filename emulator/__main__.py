@@ -24,7 +24,7 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TZ", "USER")
 # The modules that patch ministack when they are imported. Of two that wrap the same function the later one is outside.
 _PATCHING = (
     "policies", "events", "objects", "registry_contents", "registry_events", "delivery", "invocations",
-    "function_logs", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
+    "function_logs", "log_events", "task_definitions", "tasks", "single_tasks", "task_surroundings", "services", "permissions",
     "roles", "alarms", "file_systems", "answers", "networks", "auto_scaling", "secrets_manager",
     "targets", "application_auto_scaling", "function_policies",
 )

@@ -2,14 +2,16 @@
 
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_provisioning::adopt::{AdoptRequest, Adoption, adopt};
-use longshore_provisioning::ports::{ProvisioningCloud, ServiceInspector};
+use longshore_provisioning::ports::ServiceInspector;
 use longshore_report::words::image_name;
+use longshore_rollout::dry_run::DryRun;
+use longshore_rollout::ports::Cloud;
 
 use crate::arguments::{AdoptArguments, Output, PolicyArguments};
-use crate::outcome::worker;
+use crate::outcome::{DRY_RUN, worker};
 
 /// Writes the route and the record of a service that another tool has made.
-pub async fn run<C: ProvisioningCloud + ServiceInspector>(
+pub async fn run<C: Cloud + ServiceInspector>(
     cloud: &C,
     arguments: AdoptArguments,
 ) -> anyhow::Result<String> {
@@ -21,10 +23,14 @@ pub async fn run<C: ProvisioningCloud + ServiceInspector>(
         repository: arguments.repository,
         image_policy: policy(arguments.policy),
     };
-    let adoption = adopt(cloud, &request, &worker()).await?;
+    let adoption = match arguments.dry_run {
+        true => adopt(&DryRun::of(cloud), &request, &worker()).await?,
+        false => adopt(cloud, &request, &worker()).await?,
+    };
     Ok(match arguments.output {
         Output::Json => serde_json::to_string_pretty(&adoption)?,
-        Output::Text => text(&adoption),
+        Output::Text if arguments.dry_run => text(&adoption, "would be adopted") + "\n\n" + DRY_RUN,
+        Output::Text => text(&adoption, "is adopted"),
     })
 }
 
@@ -38,7 +44,7 @@ fn policy(arguments: PolicyArguments) -> Option<ImagePolicy> {
     Some(policy).filter(|policy| *policy != ImagePolicy::default())
 }
 
-fn text(adoption: &Adoption) -> String {
+fn text(adoption: &Adoption, adopted: &str) -> String {
     let subscriber = &adoption.subscriber;
     let name = format!("{}/{}", subscriber.stack, subscriber.service);
     let containers = [
@@ -47,7 +53,7 @@ fn text(adoption: &Adoption) -> String {
     ]
     .concat();
     let mut parts = vec![format!(
-        "{name} is adopted: ECS service {} of cluster {}\n\
+        "{name} {adopted}: ECS service {} of cluster {}\n\
          follows:   {} of {}, in routes/{}.json\n\
          container: {}\n\
          runs now:  {}\n\
@@ -148,7 +154,7 @@ mod tests {
     #[test]
     fn an_adoption_says_what_follows_and_what_the_other_tool_must_leave_alone() {
         assert_eq!(
-            text(&adoption()),
+            text(&adoption(), "is adopted"),
             "shop/api is adopted: ECS service api of cluster shop\n\
              follows:   tags v* of shop/api, in routes/shop/api.json\n\
              container: app\n\
@@ -169,12 +175,12 @@ mod tests {
             newest.tag = Some("v3".to_owned());
         }
         assert!(
-            text(&adoption).contains("longshore deploy shop/api --image shop/api:v3"),
+            text(&adoption, "is adopted").contains("longshore deploy shop/api --image shop/api:v3"),
             "{}",
-            text(&adoption)
+            text(&adoption, "is adopted")
         );
         adoption.newest = None;
-        assert!(text(&adoption).contains("the repository holds none yet"));
+        assert!(text(&adoption, "is adopted").contains("the repository holds none yet"));
     }
 
     #[test]

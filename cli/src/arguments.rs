@@ -11,7 +11,7 @@ use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
 use crate::subject::{EcsServiceArgument, ServiceArgument, SubjectArgument};
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
-use crate::until::Until;
+use crate::until::{Since, Until};
 use crate::validate::ValidateArguments;
 
 pub use crate::output::Output;
@@ -142,8 +142,11 @@ impl Command {
                 AwsCommand::Deploy(arguments) => arguments.output,
                 AwsCommand::Rollback(arguments) => arguments.output,
                 AwsCommand::Restart(arguments) => arguments.output,
+                AwsCommand::Scale(arguments) => arguments.output,
                 AwsCommand::Ls(arguments) => arguments.output,
                 AwsCommand::Run(arguments) => arguments.output,
+                // What is printed is the program's.
+                AwsCommand::Exec(_) => Output::Text,
                 AwsCommand::Hold(arguments) => arguments.output,
                 AwsCommand::Resume(arguments) => arguments.output,
                 AwsCommand::Approve(arguments) => arguments.output,
@@ -152,6 +155,7 @@ impl Command {
                 AwsCommand::Logs(arguments) => arguments.output,
                 AwsCommand::Adopt(arguments) => arguments.output,
                 AwsCommand::Doctor(arguments) => arguments.output,
+                AwsCommand::Replay(arguments) => arguments.output,
             },
         }
     }
@@ -215,6 +219,9 @@ pub struct SyncPlanArguments {
 pub struct SyncRunArguments {
     /// The stack whose mirror is meant, with its environment, such as bottles-prod
     pub stack: String,
+    /// Say what it would do, as `sync plan` does; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
@@ -271,11 +278,21 @@ pub enum AwsCommand {
     /// Start new tasks of what a service runs, in place of those that run
     #[command(after_help = "Examples:\n  longshore restart shop/api --note \"it leaks\" --wait")]
     Restart(RestartArguments),
+    /// Set how many tasks of a service run, where nothing scales it
+    #[command(
+        after_help = "If the stack file says `desired_count`, its next apply may set that number again: change it there, or\nleave it out. A service with `scaling` is refused: change its `min_capacity` and `max_capacity`.\n\nExamples:\n  longshore scale shop/api 5 --note \"the sale\"\n  longshore scale shop/api 0 --dry-run"
+    )]
+    Scale(ScaleArguments),
     /// Run a task of a service, show what it writes, and end with its exit status
     #[command(
         after_help = "Examples:\n  longshore run shop/api -- python manage.py migrate --plan\n  longshore run shop/jobs --schedule nightly"
     )]
     Run(RunArguments),
+    /// Start a program in a container that runs, such as a shell
+    #[command(
+        after_help = "Needs the program session-manager-plugin, and `enable_execute_command: true` in the stack file.\n\nExamples:\n  longshore exec shop/api -- sh\n  longshore exec shop/api --container proxy -- nginx -T"
+    )]
+    Exec(ExecArguments),
     /// Let no deployment of a service or a stack begin
     #[command(
         after_help = "Examples:\n  longshore hold shop --note \"the sale\" --until \"tomorrow 9:00\"\n  longshore hold shop/api --until 2h"
@@ -296,9 +313,9 @@ pub enum AwsCommand {
     /// Show the deployments of a service that ended, newest first
     #[command(after_help = "Examples:\n  longshore history shop/api --limit 50")]
     History(HistoryArguments),
-    /// Show what failed tasks wrote, of a deployment or of a schedule
+    /// Show what failed tasks wrote, or with -f what running tasks write
     #[command(
-        after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/jobs --schedule nightly"
+        after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/api --follow --container api\n  longshore logs shop/api --since 2h --output json\n  longshore logs shop/jobs --schedule nightly"
     )]
     Logs(LogsArguments),
     /// Deploy from now on to a service that another tool has made
@@ -306,9 +323,14 @@ pub enum AwsCommand {
         after_help = "Examples:\n  longshore adopt production/api --stack shop --tags \"v*\""
     )]
     Adopt(AdoptArguments),
-    /// Say which documents of the state cannot be read, and restore them
+    /// Say what is wrong with the installation and its documents
     #[command(after_help = "Examples:\n  longshore doctor\n  longshore doctor --repair")]
     Doctor(DoctorArguments),
+    /// Give the events to the functions again that lie in their dead-letter queues
+    #[command(
+        after_help = "Examples:\n  longshore replay --dry-run\n  longshore replay --function deploy"
+    )]
+    Replay(ReplayArguments),
 }
 
 /// `longshore deploy`.
@@ -319,6 +341,9 @@ pub struct DeployArguments {
     /// The image, as <repository>:<tag> or <repository>@sha256:<digest>
     #[arg(long)]
     pub image: ImageReference,
+    /// Say what would become of it; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack
     #[arg(long)]
     pub note: Option<String>,
@@ -375,6 +400,25 @@ pub struct RestartArguments {
     pub output: Output,
 }
 
+/// `longshore scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// How many tasks are to run
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub count: u32,
+    /// Say what would be set; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; kept in the service's record
+    #[arg(long)]
+    pub note: Option<String>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
 /// `longshore ls`.
 #[derive(Debug, Args)]
 pub struct LsArguments {
@@ -394,12 +438,31 @@ pub struct RunArguments {
     /// What the container runs, after `--`; without it, its own command
     #[arg(last = true)]
     pub command: Vec<String>,
+    /// Say which task would be started; nothing is
+    #[arg(long)]
+    pub dry_run: bool,
     /// Do not wait for the end, and show nothing of what it writes
     #[arg(long)]
     pub no_follow: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `longshore exec`.
+#[derive(Debug, Args)]
+pub struct ExecArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// The task, by its id or how that begins; without it, the newest
+    #[arg(long)]
+    pub task: Option<String>,
+    /// The container; without it, the service's own
+    #[arg(long)]
+    pub container: Option<String>,
+    /// The program and its arguments, after `--`
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
 }
 
 /// `longshore hold`.
@@ -411,6 +474,9 @@ pub struct HoldArguments {
     /// 2026-12-24T18:00:00+01:00; without it, until somebody resumes
     #[arg(long, value_name = "TIME")]
     pub until: Option<Until>,
+    /// Say what would be held; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why; shown in Slack with what waits
     #[arg(long)]
     pub note: Option<String>,
@@ -424,6 +490,9 @@ pub struct HoldArguments {
 pub struct ResumeArguments {
     /// The stack, or the service as <stack>/<service>
     pub subject: SubjectArgument,
+    /// Say what would be resumed, and what would come of what waits; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -437,6 +506,9 @@ pub struct ApproveArguments {
     /// Only if this is what waits: the image's digest, sha256:<hex>
     #[arg(long)]
     pub digest: Option<Digest>,
+    /// Say what would begin; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,
@@ -469,8 +541,18 @@ pub struct LogsArguments {
     /// A schedule of the service, by its name in the stack file: the last of its tasks that failed
     #[arg(long, conflicts_with = "deployment")]
     pub schedule: Option<String>,
-    /// How many lines of each container, the last ones
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Show what the containers of the running tasks write, as it comes, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["deployment", "schedule"])]
+    pub follow: bool,
+    /// Show what the containers of the running tasks have written: from so long ago on, such as 10m, 2h or 1d, or from a
+    /// time such as 2026-12-24T18:00:00+01:00; with --follow 10m unless it is given
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["deployment", "schedule"])]
+    pub since: Option<Since>,
+    /// Only this container
+    #[arg(long)]
+    pub container: Option<String>,
+    /// How many lines of each container that failed, the last ones
+    #[arg(long, default_value_t = 50, conflicts_with_all = ["follow", "since"], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub lines: u32,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -497,6 +579,9 @@ pub struct AdoptArguments {
     /// Which images it follows.
     #[command(flatten)]
     pub policy: PolicyArguments,
+    /// Say what would be adopted; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -508,9 +593,42 @@ pub struct DoctorArguments {
     /// Write the last good version of each document back that cannot be read
     #[arg(long)]
     pub repair: bool,
+    /// Which installation it is.
+    #[command(flatten)]
+    pub prefix: PrefixArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// `longshore replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Only the events of this function
+    #[arg(long, value_parser = longshore_rollout::lost_events::FUNCTIONS)]
+    pub function: Option<String>,
+    /// Which installation it is.
+    #[command(flatten)]
+    pub prefix: PrefixArguments,
+    /// Show what lies in the queues; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How the names of an installation begin.
+#[derive(Debug, Args)]
+pub struct PrefixArguments {
+    /// How the names of the functions begin: `prefix` of the Terraform
+    #[arg(
+        long,
+        env = "LONGSHORE_PREFIX",
+        hide_env_values = true,
+        default_value = "longshore"
+    )]
+    pub prefix: String,
 }
 
 /// Which images a service follows; without any of them, the tag that the container's image is named by.

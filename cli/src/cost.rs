@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use longshore_stack::cost::{Prices, estimate, estimate_with};
+use longshore_stack::cost::{Estimate, Prices, estimate, estimate_with};
 
 use crate::output::Output;
 use crate::stack_file;
 use crate::stack_file::StackFileArguments;
+use crate::terminal;
 
 /// `longshore cost`.
 #[derive(Debug, Args)]
@@ -38,7 +39,68 @@ pub fn run(arguments: &CostArguments) -> anyhow::Result<String> {
         }
     };
     Ok(match arguments.output {
-        Output::Text => estimate.to_string(),
+        Output::Text => in_words(&estimate),
         Output::Json => serde_json::to_string_pretty(&estimate)?,
     })
+}
+
+/// As it is where the terminal is wide enough; else with a table whose cells are wrapped.
+fn in_words(estimate: &Estimate) -> String {
+    let whole = estimate.to_string();
+    if terminal::fits(&whole) {
+        return whole;
+    }
+    let (before, after) = around_the_table(&whole);
+    [
+        terminal::wrapped(before, 2),
+        table(estimate),
+        terminal::wrapped(after, 4),
+    ]
+    .join("\n\n")
+}
+
+/// What stands above the table, and what stands below it.
+fn around_the_table(whole: &str) -> (&str, &str) {
+    let (before, rest) = whole.split_once("\n\n").unwrap_or((whole, ""));
+    let (_, after) = rest.split_once("\n\n").unwrap_or((rest, ""));
+    (before, after)
+}
+
+fn table(estimate: &Estimate) -> String {
+    let shown = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
+    let rows = estimate.lines.iter().map(|line| {
+        let note = line.note.as_ref().map(|note| format!(" ({note})"));
+        [
+            line.resource.clone(),
+            format!("{}{}", line.item, note.unwrap_or_default()),
+            format!(
+                "{} {}",
+                shown(line.quantity.map(|quantity| quantity.to_string())),
+                line.unit
+            ),
+            shown(line.unit_price.map(|price| price.to_string())),
+            line.monthly
+                .map_or_else(|| "?".to_owned(), |monthly| monthly.to_string()),
+        ]
+    });
+    let total = ["total", "", "", "", &estimate.total.to_string()].map(str::to_owned);
+    let headings = ["resource", "item", "quantity", "price", "a month"];
+    terminal::table(headings, rows.chain([total]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_the_table_is_kept() {
+        let whole = "stack shop: USD 3\n\n  resource  item\n  total\n\none line has no figure\n\nassumptions:\n  - a";
+        assert_eq!(
+            around_the_table(whole),
+            (
+                "stack shop: USD 3",
+                "one line has no figure\n\nassumptions:\n  - a"
+            )
+        );
+    }
 }

@@ -3,12 +3,13 @@
 use longshore_events::longshore::Source;
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
+use longshore_rollout::dry_run::DryRun;
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 
 use crate::answer::Answer;
 use crate::arguments::DeployArguments;
-use crate::outcome::worker;
+use crate::outcome::{worker, would};
 use crate::wait::answer;
 
 /// Starts the deployment and says what came of it, or waits for its outcome.
@@ -19,6 +20,7 @@ pub async fn run<C: Cloud + TaskLogs>(
     let DeployArguments {
         service,
         image,
+        dry_run,
         note,
         wait,
         output,
@@ -31,6 +33,11 @@ pub async fn run<C: Cloud + TaskLogs>(
         source: Source::Manual { note: note.clone() },
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);
+    if dry_run {
+        let dry_run = DryRun::of(cloud);
+        let outcome = deploy_explicitly(&dry_run, &payload, asked, &worker).await?;
+        return would(&dry_run, &outcome, &image, output).await;
+    }
     let outcome = deploy_explicitly(cloud, &payload, asked, &worker).await?;
     answer(cloud, &outcome, &worker.id, &image, wait, output).await
 }

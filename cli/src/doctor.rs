@@ -1,10 +1,12 @@
 //! `longshore doctor`.
 
 use longshore_report::words::{counted, second};
+use longshore_rollout::installation::{Examined, Installation, Meant, examine};
 use longshore_state::DocumentStore;
 use longshore_state::doctor::{Damaged, Documents};
 use longshore_state::store::DocumentVersions;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::answer::{Answer, Status};
 use crate::arguments::{DoctorArguments, Output};
@@ -30,12 +32,17 @@ struct Finding {
 
 /// Reads every document, and restores those that cannot be read where that is asked for. Bad news is what is still
 /// damaged afterwards.
-pub async fn run<C: DocumentStore + DocumentVersions>(
+pub async fn run<C: DocumentStore + DocumentVersions + Installation>(
     cloud: &C,
+    meant: &Meant,
     arguments: &DoctorArguments,
 ) -> anyhow::Result<Answer> {
+    let installation = examine(cloud, meant).await;
+    // Where the bucket cannot be read, that is what is wrong, and not each document.
+    let is_readable =
+        installation.account.is_some() && cloud.list_documents("installation/").await.is_ok();
     let mut findings = Vec::new();
-    for documents in ALL {
+    for documents in ALL.iter().filter(|_| is_readable) {
         for damaged in documents.examine(cloud).await? {
             let restored = match arguments.repair {
                 true => documents.repair(cloud, &damaged).await.map(|()| true),
@@ -49,12 +56,50 @@ pub async fn run<C: DocumentStore + DocumentVersions>(
         }
     }
     Ok(Answer {
-        status: Status::of(findings.iter().all(|finding| finding.restored)),
+        status: Status::of(
+            installation.is_whole() && findings.iter().all(|finding| finding.restored),
+        ),
         text: match arguments.output {
-            Output::Json => serde_json::to_string_pretty(&findings)?,
-            Output::Text => text(&findings),
+            Output::Json => serde_json::to_string_pretty(&json!({
+                "installation": installation,
+                "documents": findings,
+            }))?,
+            Output::Text if !is_readable => text_of_installation(&installation),
+            Output::Text => format!(
+                "{}\n\n{}",
+                text_of_installation(&installation),
+                text(&findings)
+            ),
         },
     })
+}
+
+fn text_of_installation(examined: &Examined) -> String {
+    let known = examined.findings.iter().filter(|finding| finding.is_known);
+    let mut lines = vec![match known.count() {
+        0 => format!(
+            "the installation is whole: account {}, region {}{}",
+            examined.account.as_deref().unwrap_or("unknown"),
+            examined.region.as_deref().unwrap_or("unknown"),
+            examined
+                .version
+                .as_ref()
+                .map_or_else(String::new, |version| format!(
+                    ", functions of the program {version}"
+                ))
+        ),
+        count => format!(
+            "{} of the installation is not as it must be",
+            counted(count, "part")
+        ),
+    }];
+    for finding in &examined.findings {
+        lines.push(format!(
+            "\n{}\n  {}\n  what to do: {}",
+            finding.about, finding.problem, finding.remedy
+        ));
+    }
+    lines.join("\n")
 }
 
 fn text(findings: &[Finding]) -> String {
@@ -101,9 +146,10 @@ fn text(findings: &[Finding]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use longshore_testkit::FakeCloud;
+    use longshore_testkit::{FakeCloud, installed};
 
     use super::*;
+    use crate::arguments::PrefixArguments;
 
     const KEY: &str = "services/shop/api.json";
 
@@ -113,14 +159,17 @@ mod tests {
     async fn doctor(cloud: &FakeCloud, repair: bool) -> Answer {
         let arguments = DoctorArguments {
             repair,
+            prefix: PrefixArguments {
+                prefix: "longshore".to_owned(),
+            },
             output: Output::Text,
         };
-        run(cloud, &arguments).await.unwrap()
+        run(cloud, &installed(), &arguments).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_damaged_document_is_named_and_restored() {
-        let cloud = FakeCloud::default();
+        let cloud = FakeCloud::installed();
         let good = r#"{"stack":"shop","service":"api"}"#;
         cloud.objects().put_bytes(KEY, good);
         assert!(doctor(&cloud, false).await.is_good());
@@ -138,10 +187,11 @@ mod tests {
         let restored = doctor(&cloud, true).await;
         assert!(restored.is_good(), "{}", restored.text);
         assert!(restored.text.contains("  restored"), "{}", restored.text);
-        assert_eq!(
-            doctor(&cloud, false).await.text,
-            "every document can be read"
-        );
+        let whole = doctor(&cloud, false).await.text;
+        assert!(whole.ends_with("\n\nevery document can be read"), "{whole}");
+        assert!(whole.starts_with(
+            "the installation is whole: account 111122223333, region eu-west-1, functions of"
+        ));
     }
 
     #[tokio::test]
@@ -151,7 +201,7 @@ mod tests {
             ("messages/deployment/shop/api/push-1.json", MESSAGE),
             ("messages/sync/sync-1.json", MESSAGE),
         ] {
-            let cloud = FakeCloud::default();
+            let cloud = FakeCloud::installed();
             cloud.objects().put_bytes(key, good);
             let read = doctor(&cloud, false).await;
             assert!(read.is_good(), "{}", read.text);
@@ -169,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_document_without_a_good_version_is_not_restored_and_stays_bad_news() {
-        let cloud = FakeCloud::default();
+        let cloud = FakeCloud::installed();
         cloud.objects().put_bytes(KEY, "{");
         let answer = doctor(&cloud, true).await;
         assert!(!answer.is_good());
@@ -181,5 +231,20 @@ mod tests {
             "{}",
             answer.text
         );
+    }
+
+    #[tokio::test]
+    async fn a_broken_installation_is_bad_news_with_what_to_do_beside_the_documents() {
+        let cloud = FakeCloud::installed();
+        cloud.installation().functions.remove("longshore-watch");
+        let answer = doctor(&cloud, false).await;
+        assert!(!answer.is_good());
+        for expected in [
+            "1 part of the installation",
+            "function longshore-watch\n  it is not there\n  what to do: apply",
+            "every document can be read",
+        ] {
+            assert!(answer.text.contains(expected), "{}", answer.text);
+        }
     }
 }

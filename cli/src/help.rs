@@ -21,14 +21,14 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Deployments",
         &[
-            "deploy", "rollback", "restart", "approve", "hold", "resume", "run", "status",
-            "history", "logs",
+            "deploy", "rollback", "restart", "scale", "approve", "hold", "resume", "run", "exec",
+            "status", "history", "logs",
         ],
     ),
     ("Mirrors of Homebrew's bottles", &["sync"]),
     (
         "Longshore itself",
-        &["adopt", "doctor", "completions", "manual"],
+        &["adopt", "doctor", "replay", "completions", "manual"],
     ),
 ];
 

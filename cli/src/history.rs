@@ -3,11 +3,13 @@
 use longshore_events::longshore::Source;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{Asker, duration, image_name, second};
+use longshore_rollout::documents::RecordStore;
 use longshore_rollout::history::history;
 use longshore_rollout::ports::Cloud;
-use longshore_rollout::record::Deployment;
+use longshore_rollout::record::{Deployment, Scaled};
 
 use crate::arguments::{HistoryArguments, Output};
+use crate::outcome::with_note;
 use crate::status::state_of;
 use crate::terminal;
 
@@ -22,13 +24,32 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::R
     if arguments.output == Output::Json {
         return Ok(serde_json::to_string_pretty(&deployments)?);
     }
+    let record = cloud.load(&service_id).await?;
+    let scaled = record.map_or_else(Vec::new, |(record, _)| record.scaled.clone());
     if deployments.is_empty() {
         return Ok(format!(
             "nothing was deployed to {}/{} yet",
             service_id.stack, service_id.service
         ));
     }
-    Ok(table(&deployments))
+    Ok(format!(
+        "{}{}",
+        table(&deployments),
+        scaled_in_words(&scaled)
+    ))
+}
+
+/// The numbers of tasks that people set, which are not deployments.
+fn scaled_in_words(scaled: &[Scaled]) -> String {
+    let lines = scaled.iter().rev().map(|scaled| {
+        let Scaled { from, to, at, note } = scaled;
+        let note = with_note(note.as_deref());
+        format!(
+            "\nscaled by hand at {}: from {from} to {to}{note}",
+            second(*at)
+        )
+    });
+    lines.collect()
 }
 
 fn table(deployments: &[Deployment]) -> String {

@@ -1,15 +1,18 @@
 //! `longshore hold`, `resume` and `approve`.
 
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_policy::route::ServiceId;
 use longshore_report::words::minute;
+use longshore_rollout::dry_run::{DryRun, Would};
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::{Cloud, TaskLogs};
+use longshore_rollout::record::Hold;
 use longshore_rollout::triggers::hold::{Approved, HoldError, HoldOutcome, approve, hold, resume};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Status};
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
-use crate::outcome::{in_words, waits_for, with_note, worker};
+use crate::outcome::{self, DRY_RUN, in_words, waits_for, with_note, worker, would_in_words};
 use crate::until::Until;
 use crate::wait::answer;
 
@@ -18,6 +21,7 @@ pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::
     let HoldArguments {
         subject,
         until,
+        dry_run,
         note,
         output,
     } = arguments;
@@ -27,16 +31,30 @@ pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::
         until: until.map(|Until(until)| until),
         note,
     };
+    if dry_run {
+        let dry_run = DryRun::of(cloud);
+        let held = hold(&dry_run, &payload, &worker()).await?;
+        return would(&dry_run, held, output).await;
+    }
     reported(hold(cloud, &payload, &worker()).await?, output)
 }
 
 /// Lets deployments of the service or the stack begin again.
 pub async fn run_resume<C: Cloud>(cloud: &C, arguments: ResumeArguments) -> anyhow::Result<Answer> {
-    let ResumeArguments { subject, output } = arguments;
+    let ResumeArguments {
+        subject,
+        dry_run,
+        output,
+    } = arguments;
     let payload = ResumePayload {
         stack: subject.stack,
         service: subject.service,
     };
+    if dry_run {
+        let dry_run = DryRun::of(cloud);
+        let resumed = resume(&dry_run, &payload, &worker()).await?;
+        return would(&dry_run, resumed, output).await;
+    }
     reported(resume(cloud, &payload, &worker()).await?, output)
 }
 
@@ -48,6 +66,7 @@ pub async fn run_approve<C: Cloud + TaskLogs>(
     let ApproveArguments {
         service,
         digest,
+        dry_run,
         wait,
         output,
     } = arguments;
@@ -56,11 +75,103 @@ pub async fn run_approve<C: Cloud + TaskLogs>(
         service: service.service,
         digest,
     };
+    if dry_run {
+        let dry_run = DryRun::of(cloud);
+        let Approved { outcome, .. } = approve(&dry_run, &payload, &worker()).await?;
+        return outcome::would(&dry_run, &outcome, &"what waits", output).await;
+    }
     let Approved {
         request_id,
         outcome,
     } = approve(cloud, &payload, &worker()).await?;
     answer(cloud, &outcome, &request_id, &"what waited", wait, output).await
+}
+
+/// What would come of it for each service, by the outcomes of a dry run.
+async fn would<C: Cloud>(
+    dry_run: &DryRun<'_, C>,
+    outcomes: Vec<Result<HoldOutcome, HoldError>>,
+    output: Output,
+) -> anyhow::Result<Answer> {
+    let mut lines = Vec::new();
+    let mut values = Vec::new();
+    let mut is_good = true;
+    for outcome in outcomes {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                is_good = false;
+                lines.push(format!("error: {error}"));
+                values.push(json!({"error": error.to_string()}));
+                continue;
+            }
+        };
+        let service_id = ServiceId {
+            stack: outcome.stack.clone(),
+            service: outcome.service.clone(),
+        };
+        let name = format!("{}/{}", outcome.stack, outcome.service);
+        let mut waited = Vec::new();
+        for one in &outcome.waited {
+            waited.push(dry_run.would_be(&service_id, one).await?);
+        }
+        is_good &= !waited
+            .iter()
+            .any(|waited| matches!(waited, Would::Failed { .. }));
+        lines.push(match (&outcome.hold, waited.is_empty()) {
+            (Some(hold), _) => {
+                held_in_words(&name, "would be held", hold, outcome.replaced.as_ref())
+            }
+            (None, true) => format!("{name} would be resumed; nothing waits"),
+            (None, false) => {
+                let waited = waited.iter();
+                let waited = waited.map(|waited| would_in_words(waited, &name, &"what waits"));
+                let waited: Vec<String> = waited.collect();
+                format!("{name} would be resumed: {}", waited.join("; "))
+            }
+        });
+        let mut value = serde_json::to_value(&outcome)?;
+        value["dry_run"] = json!(true);
+        if !waited.is_empty() {
+            value["waited"] = serde_json::to_value(&waited)?;
+        }
+        values.push(value);
+    }
+    let text = match output {
+        Output::Json => serde_json::to_string_pretty(&values)?,
+        Output::Text => {
+            lines.push(DRY_RUN.to_owned());
+            lines.join("\n")
+        }
+    };
+    Ok(Answer {
+        text,
+        status: Status::of(is_good),
+    })
+}
+
+/// `shop/api is held until ... (the sale)`, and what hold that replaces.
+fn held_in_words(name: &str, is_held: &str, hold: &Hold, replaced: Option<&Hold>) -> String {
+    let end = hold.until.map_or_else(
+        || format!("until somebody says: longshore resume {name}"),
+        |until| format!("until {}", minute(until)),
+    );
+    let note = with_note(hold.note.as_deref());
+    let replaced = replaced.map(|before| {
+        let end = before.until.map_or_else(
+            || "without an end".to_owned(),
+            |end| format!("until {}", minute(end)),
+        );
+        let note = with_note(before.note.as_deref());
+        format!(
+            "; this replaces a hold {end}{note}, of {}",
+            minute(before.since)
+        )
+    });
+    format!(
+        "{name} {is_held} {end}{note}{}",
+        replaced.unwrap_or_default()
+    )
 }
 
 /// What came of it for each service; not good when it went wrong for one.
@@ -103,23 +214,7 @@ fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
     };
     let name = format!("{}/{}", outcome.stack, outcome.service);
     if let Some(hold) = &outcome.hold {
-        let end = hold.until.map_or_else(
-            || format!("until somebody says: longshore resume {name}"),
-            |until| format!("until {}", minute(until)),
-        );
-        let note = with_note(hold.note.as_deref());
-        let replaced = outcome.replaced.as_ref().map(|before| {
-            let end = before.until.map_or_else(
-                || "without an end".to_owned(),
-                |end| format!("until {}", minute(end)),
-            );
-            let note = with_note(before.note.as_deref());
-            format!(
-                "; this replaces a hold {end}{note}, of {}",
-                minute(before.since)
-            )
-        });
-        return format!("{name} is held {end}{note}{}", replaced.unwrap_or_default());
+        return held_in_words(&name, "is held", hold, outcome.replaced.as_ref());
     }
     if outcome.waited.is_empty() {
         return format!("{name} is resumed; nothing waited");
@@ -145,7 +240,8 @@ fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
 mod tests {
     use chrono::{DateTime, Utc};
     use longshore_events::longshore::WaitReason;
-    use longshore_rollout::record::Hold;
+    use longshore_rollout::triggers::push::deploy_push;
+    use longshore_testkit::{FakeCloud, digest, subscriber};
 
     use super::*;
 
@@ -229,5 +325,53 @@ mod tests {
                 assert!(answer.text.contains(expected), "{}", answer.text);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_says_what_would_be_held_and_what_would_come_of_what_waits() {
+        let api = subscriber("api");
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        let holding = |dry_run| HoldArguments {
+            subject: "shop/api".parse().unwrap(),
+            until: None,
+            dry_run,
+            note: Some("the sale".to_owned()),
+            output: Output::Text,
+        };
+        let resuming = |output| ResumeArguments {
+            subject: "shop".parse().unwrap(),
+            dry_run: true,
+            output,
+        };
+        let held = run_hold(&cloud, holding(true)).await.unwrap();
+        assert!(held.is_good());
+        assert_eq!(
+            held.text,
+            "shop/api would be held until somebody says: longshore resume shop/api (the sale)\n(dry run: nothing was \
+             done)"
+        );
+        assert!(cloud.record(&api).is_none());
+        run_hold(&cloud, holding(false)).await.unwrap();
+        let none = run_resume(&cloud, resuming(Output::Text)).await.unwrap();
+        assert!(
+            none.text.contains("resumed; nothing waits"),
+            "{}",
+            none.text
+        );
+        let push = cloud.push("v2", digest('2'), Utc::now());
+        let waits = deploy_push(&cloud, &push, &worker()).await.unwrap();
+        assert!(waits.iter().all(Result::is_ok), "{waits:?}");
+        let resumed = run_resume(&cloud, resuming(Output::Text)).await.unwrap();
+        let expected =
+            "shop/api would be resumed: shop/api would go from shop/api:v1 to shop/api:v2 (#2)";
+        assert!(resumed.text.starts_with(expected), "{}", resumed.text);
+        let resumed = run_resume(&cloud, resuming(Output::Json)).await.unwrap();
+        let resumed: Value = serde_json::from_str(&resumed.text).unwrap();
+        assert_eq!(
+            resumed[0]["waited"][0]["outcome"], "would_start",
+            "{resumed}"
+        );
+        assert_eq!(cloud.updates(&api), 0);
+        assert!(cloud.record(&api).unwrap().hold.is_some());
     }
 }

@@ -4,7 +4,7 @@ use anyhow::bail;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{counted, image_name};
 use longshore_rollout::history::{
-    ChangeLogs, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
+    ChangeLogs, ContainerLog, DeploymentLogs, ScheduleLogs, ServiceLogs, logs, schedule_logs,
 };
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::record::Deployment;
@@ -12,8 +12,11 @@ use longshore_rollout::record::Deployment;
 use crate::arguments::{LogsArguments, Output};
 use crate::failures::{self, lines_of, why};
 use crate::status::state_of;
+use crate::tail::{Tail, tail};
+use crate::until::Since;
 
-/// Shows what the tasks wrote that failed in a deployment, or in a change of the service's stack.
+/// Shows what the tasks wrote that failed in a deployment, or in a change of the service's stack, or what those write
+/// that run.
 pub async fn run<C: Cloud + TaskLogs>(
     cloud: &C,
     arguments: &LogsArguments,
@@ -22,6 +25,9 @@ pub async fn run<C: Cloud + TaskLogs>(
         service,
         deployment,
         schedule,
+        follow,
+        since,
+        container,
         lines,
         output,
     } = arguments;
@@ -30,15 +36,32 @@ pub async fn run<C: Cloud + TaskLogs>(
         stack: service.stack.clone(),
         service: service.service.clone(),
     };
+    if *follow || since.is_some() {
+        let what = Tail {
+            service_id,
+            container: container.clone(),
+            since: since.map(|Since(since)| since),
+            output: *output,
+        };
+        return tail(cloud, &what, *follow).await;
+    }
     if let Some(schedule) = schedule {
-        let found = schedule_logs(cloud, &service_id, schedule, *lines).await?;
+        let mut found = schedule_logs(cloud, &service_id, schedule, *lines).await?;
+        if let Some(found) = &mut found {
+            only(&mut found.logs, container.as_deref());
+        }
         return Ok(match (found, output) {
             (found, Output::Json) => serde_json::to_string_pretty(&found)?,
             (None, Output::Text) => format!("no task of schedule {schedule} of {name} failed"),
             (Some(found), Output::Text) => text_of_schedule(&found),
         });
     }
-    let found = logs(cloud, &service_id, *deployment, *lines).await?;
+    let mut found = logs(cloud, &service_id, *deployment, *lines).await?;
+    match &mut found {
+        Some(ServiceLogs::Deployment(found)) => only(&mut found.logs, container.as_deref()),
+        Some(ServiceLogs::Change(found)) => only(&mut found.logs, container.as_deref()),
+        None => {}
+    }
     match (found, deployment, output) {
         (None, Some(number), _) => bail!(
             "{name} has no deployment {number}; those that it has are shown by: longshore history {name}"
@@ -47,6 +70,13 @@ pub async fn run<C: Cloud + TaskLogs>(
         (None, None, Output::Text) => Ok(format!("no deployment of {name} failed")),
         (Some(ServiceLogs::Deployment(found)), _, Output::Text) => Ok(text(&found)),
         (Some(ServiceLogs::Change(found)), _, Output::Text) => Ok(text_of_change(&found)),
+    }
+}
+
+/// Leaves only what the container wrote that is meant.
+fn only(logs: &mut Vec<ContainerLog>, container: Option<&str>) {
+    if let Some(container) = container {
+        logs.retain(|log| log.stream.container == container);
     }
 }
 
@@ -122,7 +152,7 @@ fn text_of_schedule(found: &ScheduleLogs) -> String {
 #[cfg(test)]
 mod tests {
     use longshore_events::longshore::TaskFailure;
-    use longshore_rollout::history::{ContainerLog, LogStream};
+    use longshore_rollout::history::LogStream;
     use longshore_rollout::ports::LogLine;
     use longshore_rollout::record::State;
     use longshore_testkit::altered;

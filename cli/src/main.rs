@@ -10,6 +10,7 @@ mod cost;
 mod deploy;
 mod doctor;
 mod excerpt;
+mod exec;
 mod failures;
 mod follow;
 mod help;
@@ -22,9 +23,11 @@ mod outcome;
 mod output;
 mod plan;
 mod provision;
+mod replay;
 mod restart;
 mod rollback;
 mod run;
+mod scale;
 mod schema;
 mod stack_file;
 mod status;
@@ -32,6 +35,7 @@ mod subject;
 mod sync;
 mod sync_offline;
 mod sync_words;
+mod tail;
 mod terminal;
 mod until;
 mod validate;
@@ -44,6 +48,7 @@ use anyhow::Context;
 use clap::FromArgMatches as _;
 use longshore_aws::AwsCloud;
 use longshore_provisioning::settings::Settings;
+use longshore_rollout::installation::Meant;
 use serde_json::json;
 
 use crate::answer::Answer;
@@ -61,7 +66,10 @@ async fn main() -> ExitCode {
     let output = arguments.command.output();
     match run(arguments).await {
         Ok(answer) => {
-            terminal::answer(&answer.text);
+            // What was followed is printed already.
+            if !answer.text.is_empty() {
+                terminal::answer(&answer.text);
+            }
             answer.status.into()
         }
         Err(error) => {
@@ -137,7 +145,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         "the bucket that holds Longshore's state is not known: give --state-bucket, or set \
          STATE_BUCKET_NAME",
     )?;
-    let aws = longshore_aws::load_configuration_of(region, profile).await;
+    let aws = longshore_aws::load_configuration_of(region, profile.clone()).await;
     settings.region = aws.region().map(ToString::to_string);
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {
@@ -161,7 +169,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Outputs(arguments) => provision::run_outputs(&cloud, &arguments).await,
         AwsCommand::Deploy(arguments) => return deploy::run(&cloud, arguments).await,
         AwsCommand::Restart(arguments) => return restart::run(&cloud, arguments).await,
+        AwsCommand::Scale(arguments) => scale::run(&cloud, arguments).await,
         AwsCommand::Rollback(arguments) => return rollback::run(&cloud, arguments).await,
+        AwsCommand::Exec(arguments) => {
+            return exec::run(&cloud, profile.as_deref(), arguments).await;
+        }
         AwsCommand::Run(arguments) => return run::run(&cloud, arguments).await,
         AwsCommand::Hold(arguments) => return hold::run_hold(&cloud, arguments).await,
         AwsCommand::Resume(arguments) => return hold::run_resume(&cloud, arguments).await,
@@ -171,7 +183,16 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
-        AwsCommand::Doctor(arguments) => return doctor::run(&cloud, &arguments).await,
+        AwsCommand::Replay(arguments) => return replay::run(&cloud, &arguments).await,
+        AwsCommand::Doctor(arguments) => {
+            let meant = Meant {
+                prefix: arguments.prefix.prefix.clone(),
+                state_bucket,
+                event_bus,
+                region: settings.region,
+            };
+            return doctor::run(&cloud, &meant, &arguments).await;
+        }
     }?;
     Ok(text.into())
 }

@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use longshore_events::manual::RunPayload;
 use longshore_provisioning::ports::StackProvisioner;
 use longshore_report::words::short_name;
+use longshore_rollout::dry_run::DryRun;
 use longshore_rollout::history::task_logs;
-use longshore_rollout::ports::{Cloud, LogLine, TaskLogs, TaskState};
+use longshore_rollout::ports::{Cloud, LogLine, TaskLogs, TaskRequest, TaskState};
 use longshore_rollout::triggers::run::{StartedTask, exit_code, run_task};
 use longshore_stack::scheduled::{ScheduledRun, scheduled_run};
 use serde_json::json;
@@ -17,7 +18,7 @@ use serde_json::json;
 use crate::answer::{Answer, Status};
 use crate::arguments::{Output, RunArguments};
 use crate::failures::why;
-use crate::outcome::worker;
+use crate::outcome::{DRY_RUN, worker};
 use crate::subject::ServiceArgument;
 use crate::terminal;
 
@@ -36,6 +37,7 @@ pub async fn run<C: Cloud + TaskLogs + StackProvisioner>(
         service,
         schedule,
         command,
+        dry_run,
         no_follow,
         output,
     } = arguments;
@@ -54,6 +56,11 @@ pub async fn run<C: Cloud + TaskLogs + StackProvisioner>(
         cpu: run.cpu,
         memory: run.memory,
     };
+    if dry_run {
+        let dry_run = DryRun::of(cloud);
+        run_task(&dry_run, &payload, &worker()).await?;
+        return would_start(&payload, &dry_run.tasks(), output);
+    }
     let started = run_task(cloud, &payload, &worker()).await?;
     let in_words = format!("task {} started", short_name(&started.task));
     if no_follow {
@@ -66,6 +73,38 @@ pub async fn run<C: Cloud + TaskLogs + StackProvisioner>(
     terminal::note(&in_words);
     let state = follow(cloud, &started).await?;
     ended(&started, state, output)
+}
+
+/// The task that a dry run would have started.
+fn would_start(
+    payload: &RunPayload,
+    tasks: &[TaskRequest],
+    output: Output,
+) -> anyhow::Result<Answer> {
+    let task = tasks.first().context("the dry run has started no task")?;
+    let definition = short_name(&task.task_definition);
+    Ok(match output {
+        Output::Json => serde_json::to_string_pretty(&json!({
+            "stack": payload.stack,
+            "service": payload.service,
+            "outcome": "would_start",
+            "cluster": task.service.cluster,
+            "task_definition": task.task_definition,
+            "container": task.container,
+            "command": task.command,
+        }))?,
+        Output::Text => {
+            let command = match task.command.is_empty() {
+                true => "its own command".to_owned(),
+                false => task.command.join(" "),
+            };
+            format!(
+                "a task of {}/{} would be started: {definition} on cluster {}, container {} with: {command} {DRY_RUN}",
+                payload.stack, payload.service, task.service.cluster, task.container
+            )
+        }
+    }
+    .into())
 }
 
 /// What a run of the schedule is given, as the stack was applied last.

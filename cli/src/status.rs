@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use longshore_events::image::Image;
 use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name, skipped};
@@ -91,7 +92,6 @@ fn table(statuses: &[ServiceStatus]) -> String {
         "number",
         "deployment",
         "image",
-        "digest",
         "asked for",
         "tasks",
         "next",
@@ -103,8 +103,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
                 name,
                 deployment.number.to_string(),
                 state_now(deployment, status.progress.as_ref()),
-                image_name(&deployment.image),
-                deployment.image.digest.short().to_owned(),
+                tag_or_digest(&deployment.image),
                 second(deployment.requested_at),
                 tasks_of(status),
                 next(status),
@@ -113,7 +112,6 @@ fn table(statuses: &[ServiceStatus]) -> String {
                 name,
                 "-".to_owned(),
                 first_start(status).to_owned(),
-                "-".to_owned(),
                 "-".to_owned(),
                 status
                     .failed_change
@@ -125,6 +123,14 @@ fn table(statuses: &[ServiceStatus]) -> String {
         }
     });
     terminal::table(headings, rows)
+}
+
+/// `shop/api:v3`, or `shop/api@333333333333` where no tag is known: people know images by their tags.
+fn tag_or_digest(image: &Image) -> String {
+    match &image.tag {
+        Some(_) => image_name(image),
+        None => format!("{}@{}", image.repository, image.digest.short()),
+    }
 }
 
 /// As people name a service.
@@ -185,14 +191,14 @@ fn next(status: &ServiceStatus) -> String {
     });
     let waiting = status.waiting.iter().map(|waiting| {
         let image = &waiting.request.image;
-        let (name, digest) = (image_name(image), image.digest.short());
+        let name = tag_or_digest(image);
         match waiting.given_up_at() {
             None => format!(
-                "{name} {digest} waits for {}",
+                "{name} waits for {}",
                 waits_for(&waiting.why, waiting.until)
             ),
             Some(end) => format!(
-                "{name} {digest} waits in vain: routes/{}.json does not name the service any more; it is given up at \
+                "{name} waits in vain: routes/{}.json does not name the service any more; it is given up at \
                  {}",
                 image.repository,
                 minute(end)
@@ -332,6 +338,7 @@ pub mod tests {
             deployment: Some(deployment),
             failed_change: None,
             hold: None,
+            scaled: None,
             waiting: Vec::new(),
             passed_over: Vec::new(),
             blocked: Vec::new(),
@@ -349,16 +356,17 @@ pub mod tests {
     fn a_service_is_shown_with_its_deployment_and_its_tasks() {
         let table = table(&[status(deployment(42, State::Deploying))]);
         let row = table.lines().nth(3).unwrap();
-        for expected in [
-            "shop/api",
-            "42",
-            "deploying",
-            "shop/api:v3",
-            "333333333333",
-            "1/2",
-        ] {
+        for expected in ["shop/api", "42", "deploying", "shop/api:v3", "1/2"] {
             assert!(row.contains(expected), "{table}");
         }
+        assert!(!table.contains("333333333333"), "{table}");
+    }
+
+    #[test]
+    fn an_image_without_a_tag_is_known_by_its_digest() {
+        let mut image = deployment(42, State::Deploying).image.clone();
+        image.tag = None;
+        assert_eq!(tag_or_digest(&image), "shop/api@333333333333");
     }
 
     #[test]
@@ -439,14 +447,14 @@ pub mod tests {
         });
         assert_eq!(
             next(&held),
-            "held until 2026-11-21 14:00 UTC (the sale); shop/api:v4 333333333333 waits for the end of a \
+            "held until 2026-11-21 14:00 UTC (the sale); shop/api:v4 waits for the end of a \
              hold, at 2026-11-21 14:00 UTC (the sale)"
         );
         held.hold = None;
         held.waiting[0].unrouted_since = Some(at(60));
         assert_eq!(
             next(&held),
-            "shop/api:v4 333333333333 waits in vain: routes/shop/api.json does not name the service any more; it is \
+            "shop/api:v4 waits in vain: routes/shop/api.json does not name the service any more; it is \
              given up at 2026-11-21 13:01 UTC"
         );
         assert_eq!(next(&status(deployment(42, State::Succeeded))), "-");

@@ -72,6 +72,17 @@ pub fn run_without_aws(command: SyncCommand) -> anyhow::Result<ControlFlow<Answe
             }
             (None, None) => anyhow::bail!("expected a stack, or --index and --inventory"),
         },
+        SyncCommand::Run(SyncRunArguments {
+            stack,
+            dry_run: true,
+            options,
+            output,
+            ..
+        }) => ControlFlow::Continue(MirrorCommand::Plan(MirrorPlanArguments {
+            stack,
+            options,
+            output,
+        })),
         SyncCommand::Run(arguments) => ControlFlow::Continue(MirrorCommand::Run(arguments)),
         SyncCommand::Status(arguments) => ControlFlow::Continue(MirrorCommand::Status(arguments)),
         SyncCommand::Verify(arguments) => ControlFlow::Continue(MirrorCommand::Verify(arguments)),
@@ -170,6 +181,8 @@ async fn run_to_the_end<C: SyncCloud, S: Source, T: Transferrer>(
 ) -> anyhow::Result<Answer> {
     let SyncRunArguments {
         stack,
+        // It is a plan then, and not run.
+        dry_run: _,
         note,
         options,
         no_follow,
@@ -269,6 +282,7 @@ mod tests {
     fn run_of(output: Output) -> MirrorCommand {
         MirrorCommand::Run(SyncRunArguments {
             stack: MIRROR_STACK.to_owned(),
+            dry_run: false,
             note: None,
             options: OPTIONS,
             no_follow: false,
@@ -306,6 +320,31 @@ mod tests {
         assert_eq!(
             answer.text,
             "nothing to do: the mirror of stack bottles already holds what its index names"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_is_a_plan_and_transfers_nothing() {
+        let mirror = FakeMirror::new();
+        mirror.publish_index(&formulae(3));
+        let dry_run = SyncCommand::Run(SyncRunArguments {
+            stack: MIRROR_STACK.to_owned(),
+            dry_run: true,
+            note: None,
+            options: OPTIONS,
+            no_follow: false,
+            output: Output::Text,
+        });
+        let ControlFlow::Continue(command) = run_without_aws(dry_run).unwrap() else {
+            panic!("it is about a mirror");
+        };
+        let answer = done(&mirror, command).await;
+        assert!(answer.text.contains("3 files"), "{}", answer.text);
+        let answer = done(&mirror, run_of(Output::Text)).await;
+        assert!(
+            answer.text.contains("3 files transferred"),
+            "{}",
+            answer.text
         );
     }
 
@@ -427,6 +466,7 @@ mod tests {
         mirror.publish_index(&formulae(4));
         let command = MirrorCommand::Run(SyncRunArguments {
             stack: MIRROR_STACK.to_owned(),
+            dry_run: false,
             note: None,
             options: SyncOptionArguments {
                 threshold_bytes: Some(2),

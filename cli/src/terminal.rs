@@ -95,6 +95,51 @@ fn printed<const COLUMNS: usize>(
     table.to_string()
 }
 
+/// A text whose lines fit the terminal: what is too long goes on in the next line, `hanging` columns further in.
+pub fn wrapped(text: &str, hanging: usize) -> String {
+    wrapped_to(text, hanging, width())
+}
+
+/// Whether each line of a text fits the terminal.
+pub fn fits(text: &str) -> bool {
+    width().is_none_or(|width| {
+        text.lines()
+            .all(|line| line.chars().count() <= width.into())
+    })
+}
+
+fn wrapped_to(text: &str, hanging: usize, width: Option<u16>) -> String {
+    let Some(width) = width.map(usize::from) else {
+        return text.to_owned();
+    };
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let indent = line
+            .chars()
+            .take_while(|character| *character == ' ')
+            .count();
+        let mut current = " ".repeat(indent);
+        let mut is_empty = true;
+        for word in line.split_whitespace() {
+            let length = current.chars().count() + word.chars().count() + usize::from(!is_empty);
+            if !is_empty && length > width {
+                lines.push(std::mem::replace(
+                    &mut current,
+                    " ".repeat(indent + hanging),
+                ));
+                is_empty = true;
+            }
+            if !is_empty {
+                current.push(' ');
+            }
+            current.push_str(word);
+            is_empty = false;
+        }
+        lines.push(current);
+    }
+    lines.join("\n")
+}
+
 fn longest_word<'a>(cells: impl Iterator<Item = &'a String>) -> u16 {
     let words = cells.flat_map(|cell| cell.split_whitespace());
     let lengths = words.map(|word| word.chars().count());
@@ -149,6 +194,22 @@ mod tests {
         assert!(
             text.lines().all(|line| line.chars().count() <= 30),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_long_line_goes_on_below_its_words_and_no_word_is_broken() {
+        let line = "  12:00:01 deploying; tasks: 2/2 of shop/api:v1";
+        assert_eq!(
+            wrapped_to(line, 9, Some(30)),
+            "  12:00:01 deploying; tasks:\n           2/2 of shop/api:v1"
+        );
+        assert_eq!(wrapped_to(line, 9, Some(80)), line);
+        assert_eq!(wrapped_to(line, 9, None), line);
+        // A word that is longer than a line has one of its own.
+        assert_eq!(
+            wrapped_to("see arn:aws:ecs:task/1", 2, Some(10)),
+            "see\n  arn:aws:ecs:task/1"
         );
     }
 

@@ -27,6 +27,30 @@ impl FromStr for Until {
     }
 }
 
+/// A time that is over: how long ago it was, or the time itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since(pub DateTime<Utc>);
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        past(text.trim(), Utc::now()).map(Self)
+    }
+}
+
+/// The time before `now` that `text` means.
+fn past(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    let time = match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Some(time.to_utc()),
+        Err(_) => length(text).and_then(|length| now.checked_sub_signed(length)),
+    };
+    time.filter(|time| *time <= now).ok_or_else(|| {
+        "expected how long ago, such as 10m, 2h or 1d12h, or a time that is over, such as 2026-12-24T18:00:00+01:00"
+            .to_owned()
+    })
+}
+
 /// The time that `text` means to somebody whose clock shows `now`.
 fn read<Zone>(text: &str, now: &DateTime<Zone>) -> Result<DateTime<Utc>, String>
 where
@@ -154,6 +178,22 @@ mod tests {
         ] {
             let refused = read(text, &evening()).unwrap_err();
             assert!(refused.contains("tomorrow 9:00"), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_over_is_given_by_its_length_or_with_a_zone() {
+        let now: DateTime<Utc> = "2026-12-24T12:00:00Z".parse().unwrap();
+        let ago = |minutes| now - TimeDelta::minutes(minutes);
+        assert_eq!(past("10m", now), Ok(ago(10)));
+        assert_eq!(past("1d2h", now), Ok(ago(26 * 60)));
+        assert_eq!(past("2026-12-24T12:00:00+01:00", now), Ok(ago(60)));
+        for wrong in ["", "10", "soon", "10 m", "2026-12-24T13:00:00Z"] {
+            let refused = past(wrong, now).unwrap_err();
+            assert!(
+                refused.starts_with("expected how long ago"),
+                "{wrong}: {refused}"
+            );
         }
     }
 }

@@ -289,7 +289,9 @@ impl Progress {
 }
 
 fn print(at: DateTime<Utc>, line: &str) {
-    terminal::note(&format!("{} {line}", at.format("%H:%M:%S")));
+    // The next lines begin below the first word after the time.
+    let line = format!("{} {line}", at.format("%H:%M:%S"));
+    terminal::note(&terminal::wrapped(&line, 9));
 }
 
 #[cfg(test)]

@@ -34,3 +34,23 @@ class Answers(CloudTest):
         efs.describe_mount_targets(FileSystemId=files)
         (target,) = json.loads(bodies[0])["MountTargets"]
         self.assertNotIn("MountTargetArn", target)
+
+    def test_lines_are_those_of_streams_whose_names_begin_so(self):
+        logs = self.cloud.client("logs")
+        group = unique("/ecs/group")
+        logs.create_log_group(logGroupName=group)
+        for number, stream in enumerate(["api/app/1", "api/app/2", "api/apparatus/1"], 1):
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+            logs.put_log_events(
+                logGroupName=group,
+                logStreamName=stream,
+                logEvents=[{"timestamp": 1790000000000 + number, "message": stream}],
+            )
+        answer = logs.filter_log_events(
+            logGroupName=group, logStreamNamePrefix="api/app/", startTime=1790000000000
+        )
+        found = [(event["logStreamName"], event["message"]) for event in answer["events"]]
+        self.assertEqual(found, [("api/app/1", "api/app/1"), ("api/app/2", "api/app/2")])
+        self.assertEqual(len({event["eventId"] for event in answer["events"]}), 2)
+        none = logs.filter_log_events(logGroupName=group, logStreamNamePrefix="web/")
+        self.assertEqual(none["events"], [])

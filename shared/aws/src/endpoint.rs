@@ -6,15 +6,20 @@ use aws_types::service_config::ServiceConfigKey;
 use longshore_events::partition::Partition;
 
 /// The names of services where people configure an endpoint for one of them: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
-const SERVICE_IDS: [(&str, &str); 8] = [
+const SERVICE_IDS: [(&str, &str); 13] = [
     ("application-autoscaling", "Application Auto Scaling"),
     ("cloudformation", "CloudFormation"),
     ("ec2", "EC2"),
     ("ecr", "ECR"),
+    ("ecs", "ECS"),
     ("elasticloadbalancing", "Elastic Load Balancing v2"),
     ("events", "EventBridge"),
+    ("iam", "IAM"),
+    ("lambda", "Lambda"),
     ("logs", "CloudWatch Logs"),
     ("scheduler", "Scheduler"),
+    ("sqs", "SQS"),
+    ("sts", "STS"),
 ];
 
 /// The URL of a service in a configuration, with a slash at its end; `service` is its name in signatures.
@@ -56,6 +61,15 @@ fn regional(service: &str, region: &str, fips: bool, dual_stack: bool) -> String
         false => partition.domain.to_owned(),
     };
     let is_gov = partition.name == "aws-us-gov";
+    if service == "iam" {
+        // One for all regions of a partition.
+        let place = match partition.name {
+            "aws" => "iam".to_owned(),
+            "aws-us-gov" => "iam.us-gov".to_owned(),
+            _ => format!("iam.{region}"),
+        };
+        return format!("https://{place}.{}/", partition.domain);
+    }
     // Most endpoints of GovCloud are FIPS's without saying so.
     let says_so = match service {
         "ecr" => true,
@@ -177,6 +191,21 @@ mod tests {
                 true,
                 false,
                 "cloudformation-fips.us-iso-east-1.c2s.ic.gov",
+            ),
+            ("iam", "us-east-1", false, false, "iam.amazonaws.com"),
+            (
+                "iam",
+                "us-gov-west-1",
+                false,
+                false,
+                "iam.us-gov.amazonaws.com",
+            ),
+            (
+                "iam",
+                "cn-north-1",
+                false,
+                false,
+                "iam.cn-north-1.amazonaws.com.cn",
             ),
             (
                 "logs",

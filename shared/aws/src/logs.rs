@@ -1,7 +1,7 @@
 //! CloudWatch Logs: what containers wrote.
 
-use chrono::DateTime;
-use longshore_rollout::ports::{LogLine, TaskLogs};
+use chrono::{DateTime, Utc};
+use longshore_rollout::ports::{LogLine, StreamLine, TaskLogs};
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,6 +15,9 @@ const LINES_ALLOWED: u32 = 10_000;
 /// A page may be empty although there is an earlier one with lines; this many are turned.
 const PAGES: usize = 10;
 
+/// FilterLogEvents gives 10,000 lines or 1 MB a page; what is more than these pages hold is asked for the next time.
+const FILTERED_PAGES: usize = 50;
+
 /// The answer to GetLogEvents: the Amazon CloudWatch Logs API Reference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,6 +25,24 @@ struct Page {
     #[serde(default)]
     events: Vec<LogEvent>,
     next_backward_token: Option<String>,
+}
+
+/// The answer to FilterLogEvents.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Filtered {
+    #[serde(default)]
+    events: Vec<FilteredEvent>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FilteredEvent {
+    event_id: String,
+    log_stream_name: String,
+    #[serde(flatten)]
+    event: LogEvent,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +101,52 @@ impl TaskLogs for AwsCloud {
         let mut read: Vec<LogLine> = pages.into_iter().rev().flatten().map(line).collect();
         read.drain(..read.len().saturating_sub(wanted));
         Ok(Some(read))
+    }
+
+    async fn lines_since(
+        &self,
+        log_group: &str,
+        stream_prefix: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<Vec<StreamLine>>, CallError> {
+        let operation = format!("read the log streams {stream_prefix}* of log group {log_group}");
+        let mut lines = Vec::new();
+        let mut token: Option<String> = None;
+        // A page may be empty although there are more.
+        for _ in 0..FILTERED_PAGES {
+            let mut request = json!({
+                "logGroupName": log_group,
+                "logStreamNamePrefix": stream_prefix,
+                "startTime": since.timestamp_millis(),
+            });
+            if let Some(token) = &token {
+                request["nextToken"] = json!(token);
+            }
+            let page: Filtered = match json_call(
+                &self.configuration,
+                &operation,
+                "logs",
+                "Logs_20140328.FilterLogEvents",
+                &request,
+            )
+            .await
+            {
+                Ok(page) => page,
+                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            lines.extend(page.events.into_iter().map(|event| StreamLine {
+                id: event.event_id,
+                log_stream: event.log_stream_name,
+                line: line(event.event),
+            }));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        lines.sort_by_key(|line| line.line.at);
+        Ok(Some(lines))
     }
 }
 

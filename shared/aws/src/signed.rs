@@ -76,21 +76,25 @@ pub(crate) async fn json_call<T: DeserializeOwned>(
     target: &str,
     request: &impl Serialize,
 ) -> Result<T, CallError> {
+    // The AWS API models say which version of the protocol a service speaks.
+    let content_type = match service {
+        "sqs" => "application/x-amz-json-1.0",
+        _ => "application/x-amz-json-1.1",
+    };
     let body =
         serde_json::to_string(request).map_err(|error| unreadable(operation, error.to_string()))?;
     let answer = SignedCall {
         operation,
         service,
-        headers: &[
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", target),
-        ],
+        headers: &[("content-type", content_type), ("x-amz-target", target)],
         body,
         read_error: json_error,
     }
     .send(configuration)
     .await?;
-    serde_json::from_str(&answer).map_err(|error| unreadable(operation, error.to_string()))
+    // An operation without an answer has an empty body in version 1.0.
+    let answer = if answer.is_empty() { "{}" } else { &answer };
+    serde_json::from_str(answer).map_err(|error| unreadable(operation, error.to_string()))
 }
 
 /// The code and the message of an error in the JSON of AWS's services.

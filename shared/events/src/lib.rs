@@ -6,6 +6,7 @@
 pub mod address;
 pub mod arn;
 pub mod cloudformation;
+pub mod dead_letter;
 pub mod ecr;
 pub mod ecs;
 pub mod image;

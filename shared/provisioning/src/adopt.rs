@@ -14,13 +14,13 @@ use longshore_policy::route::{CpuArchitecture, ServiceId, Subscriber};
 use longshore_policy::settings::RolloutSettings;
 use longshore_rollout::documents::{RouteStore, StackRecordStore};
 use longshore_rollout::engine::DeployError;
-use longshore_rollout::ports::TaskDefinition;
+use longshore_rollout::ports::{Cloud, TaskDefinition};
 use longshore_rollout::task_definition::named_image;
 use longshore_state::{CallError, Worker};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ports::{ProvisioningCloud, ServiceInspector, ServiceSettings};
+use crate::ports::{ServiceInspector, ServiceSettings};
 use crate::routes::{AT_ONCE, add_subscribers};
 
 /// What is to be adopted, and how.
@@ -81,7 +81,7 @@ pub enum AdoptError {
 ///
 /// # Errors
 /// [`AdoptError`].
-pub async fn adopt<C: ProvisioningCloud + ServiceInspector>(
+pub async fn adopt<C: Cloud + ServiceInspector>(
     cloud: &C,
     request: &AdoptRequest,
     worker: &Worker,
@@ -269,9 +269,7 @@ fn architecture(definition: &TaskDefinition) -> Option<CpuArchitecture> {
 }
 
 /// All subscribers, with the repositories that they follow.
-async fn subscribers<C: ProvisioningCloud>(
-    cloud: &C,
-) -> Result<Vec<(String, Subscriber)>, CallError> {
+async fn subscribers<C: Cloud>(cloud: &C) -> Result<Vec<(String, Subscriber)>, CallError> {
     let routes: Vec<Option<_>> = stream::iter(cloud.repositories().await?)
         .map(|repository| async move { cloud.route(&repository).await })
         .buffered(AT_ONCE)
@@ -291,10 +289,7 @@ async fn subscribers<C: ProvisioningCloud>(
 }
 
 /// The routes of a stack that Longshore builds follow from its template, and hold nothing else.
-async fn check_stack<C: ProvisioningCloud>(
-    cloud: &C,
-    stack: &str,
-) -> Result<Result<(), String>, CallError> {
+async fn check_stack<C: Cloud>(cloud: &C, stack: &str) -> Result<Result<(), String>, CallError> {
     let is_built = cloud.load_stack(stack).await?.is_some_and(|(record, _)| {
         record.operation.kind == OperationKind::Apply || record.operation.finished_at.is_none()
     });

@@ -9,6 +9,7 @@ use longshore_events::arn::ServiceName;
 use longshore_events::cloudformation::StackStatus;
 use longshore_events::longshore::FailedResource;
 use longshore_policy::template::TemplateMetadata;
+use longshore_rollout::dry_run::DryRun;
 use longshore_rollout::ports::Cloud;
 use longshore_stack::check::{Needs, Surroundings};
 use longshore_stack::spec::Sensitive;
@@ -367,6 +368,12 @@ pub trait ServiceInspector {
         &self,
         service: &ServiceName,
     ) -> impl Future<Output = Result<ServiceSettings, CallError>>;
+}
+
+impl<C: ServiceInspector> ServiceInspector for DryRun<'_, C> {
+    async fn service_settings(&self, service: &ServiceName) -> Result<ServiceSettings, CallError> {
+        self.cloud().service_settings(service).await
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

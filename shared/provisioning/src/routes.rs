@@ -6,7 +6,7 @@ use futures_util::stream::{self, TryStreamExt};
 use longshore_policy::route::{Route, Subscriber};
 use longshore_policy::template::TemplateMetadata;
 use longshore_rollout::documents::{RouteKey, RouteStore};
-use longshore_state::{CallError, decide_again, load, save};
+use longshore_state::{CallError, DocumentStore, decide_again, load, save};
 
 use crate::ports::ProvisioningCloud;
 use crate::template::{metadata_of, subscribers};
@@ -64,7 +64,7 @@ pub(crate) async fn add_routes<C: ProvisioningCloud>(
 ///
 /// # Errors
 /// [`CallError`].
-pub(crate) async fn add_subscribers<C: ProvisioningCloud>(
+pub(crate) async fn add_subscribers<C: DocumentStore>(
     cloud: &C,
     repository: &str,
     wanted: &[Subscriber],
@@ -72,7 +72,7 @@ pub(crate) async fn add_subscribers<C: ProvisioningCloud>(
     write_route(cloud, repository, |before| with(before, wanted)).await
 }
 
-async fn write_route<C: ProvisioningCloud>(
+async fn write_route<C: DocumentStore>(
     cloud: &C,
     repository: &str,
     change: impl Fn(&[Subscriber]) -> Vec<Subscriber>,

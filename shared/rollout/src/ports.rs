@@ -288,6 +288,20 @@ pub trait ServiceDeployer {
     ) -> impl Future<Output = Result<Vec<TaskFailure>, CallError>>;
 }
 
+/// What sets how many tasks of a service run.
+pub trait ServiceScaler {
+    /// Whether Application Auto Scaling sets the number.
+    fn scales_itself(&self, service: &ServiceName)
+    -> impl Future<Output = Result<bool, CallError>>;
+
+    /// Sets the number, and nothing else: the tasks that run stay.
+    fn set_desired_count(
+        &self,
+        service: &ServiceName,
+        count: u32,
+    ) -> impl Future<Output = Result<(), CallError>>;
+}
+
 /// Where containers' output is kept.
 pub trait TaskLogs {
     /// The last `lines` lines of a log stream, oldest first; `None` when there is no such stream.
@@ -297,6 +311,24 @@ pub trait TaskLogs {
         log_stream: &str,
         lines: u32,
     ) -> impl Future<Output = Result<Option<Vec<LogLine>>, CallError>>;
+
+    /// What the streams whose names begin with `stream_prefix` hold since then, oldest first; `None` when there is no
+    /// such log group. Of very much, the oldest: whoever asks again from the last line on gets the rest.
+    fn lines_since(
+        &self,
+        log_group: &str,
+        stream_prefix: &str,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Option<Vec<StreamLine>>, CallError>>;
+}
+
+/// A line of one of several log streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamLine {
+    /// CloudWatch's id of it, which no other line has.
+    pub id: String,
+    pub log_stream: String,
+    pub line: LogLine,
 }
 
 /// What starts tasks by the clock.

@@ -15,7 +15,7 @@ use crate::course::watch::account;
 use crate::documents::{RecordStore, RouteStore, ScheduleRecordStore, StackRecordStore};
 use crate::history::FailedChange;
 use crate::ports::Cloud;
-use crate::record::{Deployment, Hold, PassedOver, Record, State, Waiting};
+use crate::record::{Deployment, Hold, PassedOver, Record, Scaled, State, Waiting};
 use crate::stack_record::StackRecord;
 
 /// How many services are asked for side by side.
@@ -33,6 +33,9 @@ pub struct ServiceStatus {
     pub failed_change: Option<FailedChange>,
     /// The hold that keeps its deployments back.
     pub hold: Option<Hold>,
+    /// The number of tasks that somebody set last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
     /// The requests that wait: one for each container at most.
     pub waiting: Vec<Waiting>,
     /// The last pushes that image policies allow and that were not deployed: one for each container at most.
@@ -246,6 +249,7 @@ async fn status_of<C: Cloud>(
         failed_schedules,
         progress,
         hold: record.and_then(|record| record.holds(now)).cloned(),
+        scaled: record.and_then(|record| record.scaled.last()).cloned(),
         waiting: record.map_or_else(Vec::new, |record| {
             record.waiting.values().cloned().collect()
         }),

@@ -14,9 +14,12 @@ use longshore_rollout::ports::{
     EcsService, ImageContents, LogLine, ScheduledTask, ServiceDeployment, TaskDefinition,
     TaskRequest, TaskState,
 };
+use longshore_rollout::shells::RunningTask;
 
 use crate::calls::{Called, Calls};
+use crate::dead_letters::Queues;
 use crate::documents::Objects;
+use crate::installation::FakeInstallation;
 
 #[derive(Debug, Default)]
 pub(crate) struct Account {
@@ -31,6 +34,11 @@ pub(crate) struct Account {
     pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
     pub(crate) stopped_tasks: Vec<(String, TaskFailure)>,
     pub(crate) one_off_tasks: Vec<OneOffTask>,
+    pub(crate) installation: FakeInstallation,
+    pub(crate) queues: Queues,
+    pub(crate) shells: BTreeMap<ServiceName, Vec<RunningTask>>,
+    /// The services whose number of tasks Application Auto Scaling sets.
+    pub(crate) scaling: BTreeSet<ServiceName>,
     pub(crate) schedules: BTreeMap<String, ScheduledTask>,
     pub(crate) logs: BTreeMap<(String, String), Vec<LogLine>>,
     pub(crate) published: Vec<LongshoreEvent>,

@@ -122,6 +122,12 @@ impl FakeCloud {
             .remove(&subscriber.service_name());
     }
 
+    /// Application Auto Scaling sets the number of a service's tasks from now on.
+    pub fn scale_by_itself(&self, subscriber: &Subscriber) {
+        let mut account = self.inner.borrow_mut();
+        account.scaling.insert(subscriber.service_name());
+    }
+
     /// Sets the time at which ECS begins what is begun next.
     pub fn set_now(&self, now: DateTime<Utc>) {
         self.inner.borrow_mut().now = Some(now);

@@ -6,14 +6,17 @@ mod any_event;
 mod builders;
 mod calls;
 mod corpus;
+mod dead_letters;
 mod documents;
 mod fake_cloud;
 mod faults;
+mod installation;
 mod one_off_tasks;
 mod pathological;
 mod ports;
 mod provisioning;
 mod registry;
+mod shells;
 mod syncing;
 
 pub use any_event::AnyEvent;
@@ -25,6 +28,7 @@ pub use corpus::read_corpus;
 pub use documents::Bucket;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
+pub use installation::{FakeInstallation, installed};
 pub use pathological::{PathologicalFile, pathological_stack_files};
 pub use syncing::{
     FAKE_PLATFORM, FakeFormula, FakeMirror, FakeTask, INDEX_URL, MIRROR_BUCKET, MIRROR_STACK,

@@ -4,8 +4,9 @@ use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
 use longshore_provisioning::ports::{ObservedStack, StackObserver};
 use longshore_rollout::ports::{
-    EcsService, LogLine, ReleaseStore, ScheduledTask, ServiceDeployer, ServiceDeployment, Tag,
-    TaskDefinition, TaskLogs, TaskRequest, TaskSchedules, TaskState,
+    EcsService, LogLine, ReleaseStore, ScheduledTask, ServiceDeployer, ServiceDeployment,
+    ServiceScaler, StreamLine, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskSchedules,
+    TaskState,
 };
 use longshore_state::store::{Address, DocumentVersions, StoredVersion};
 use longshore_state::{
@@ -183,6 +184,25 @@ impl ServiceDeployer for FakeCloud {
     }
 }
 
+impl ServiceScaler for FakeCloud {
+    async fn scales_itself(&self, service: &ServiceName) -> Result<bool, CallError> {
+        self.give_way().await;
+        self.call("DescribeScalableTargets", |account| {
+            Ok(account.scaling.contains(service))
+        })
+    }
+
+    async fn set_desired_count(&self, service: &ServiceName, count: u32) -> Result<(), CallError> {
+        self.give_way().await;
+        self.call("UpdateService", |account| {
+            let service = account.services.get_mut(service);
+            let service = service.ok_or_else(|| error("update service", ErrorClass::NotFound))?;
+            service.desired_count = i32::try_from(count).unwrap_or(i32::MAX);
+            Ok(())
+        })
+    }
+}
+
 impl TaskLogs for FakeCloud {
     async fn log_lines(
         &self,
@@ -197,6 +217,42 @@ impl TaskLogs for FakeCloud {
                 let lines = usize::try_from(lines).unwrap_or(usize::MAX);
                 written[written.len().saturating_sub(lines)..].to_vec()
             }))
+        })
+    }
+
+    async fn lines_since(
+        &self,
+        log_group: &str,
+        stream_prefix: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<Vec<StreamLine>>, CallError> {
+        self.give_way().await;
+        self.call("FilterLogEvents", |account| {
+            let mut streams = account
+                .logs
+                .iter()
+                .filter(|((group, _), _)| group == log_group)
+                .peekable();
+            if streams.peek().is_none() {
+                return Ok(None);
+            }
+            let mut lines = Vec::new();
+            for ((_, stream), written) in streams {
+                if !stream.starts_with(stream_prefix) {
+                    continue;
+                }
+                let since = written
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, line)| line.at >= since);
+                lines.extend(since.map(|(number, line)| StreamLine {
+                    id: format!("{stream}/{number}"),
+                    log_stream: stream.clone(),
+                    line: line.clone(),
+                }));
+            }
+            lines.sort_by_key(|line| line.line.at);
+            Ok(Some(lines))
         })
     }
 }

@@ -816,6 +816,42 @@ async fn the_last_lines_of_a_log_are_read_from_its_end_across_empty_pages() {
 }
 
 #[tokio::test]
+async fn what_many_streams_hold_is_read_page_by_page_and_put_in_order() {
+    let wire = Wire::new(|call| {
+        assert_eq!(call.name, "FilterLogEvents");
+        let event = |id: &str, at: u64| {
+            json!({"eventId": id, "logStreamName": "api/app/0f3c1", "timestamp": at, "message": id,
+                   "ingestionTime": at})
+        };
+        ok(&match call.json()["nextToken"].as_str() {
+            None => json!({"events": [event("two", 1_790_000_002_000)], "nextToken": "1"}),
+            Some("1") => json!({"events": [], "nextToken": "2"}),
+            Some(_) => json!({"events": [event("one", 1_790_000_001_000)]}),
+        })
+    });
+    let since = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let lines = wire
+        .cloud()
+        .lines_since("/ecs/shop", "api/app/", since)
+        .await;
+    let lines = lines.unwrap().unwrap();
+    let ids: Vec<&str> = lines.iter().map(|line| line.id.as_str()).collect();
+    assert_eq!(ids, ["one", "two"]);
+    assert_eq!(lines[0].log_stream, "api/app/0f3c1");
+    assert_eq!(
+        wire.calls()[0].json(),
+        json!({"logGroupName": "/ecs/shop", "logStreamNamePrefix": "api/app/",
+               "startTime": 1_790_000_000_000_u64})
+    );
+    let missing = Wire::new(|_| {
+        let refused = json!({"__type": "ResourceNotFoundException", "message": "no"});
+        (400, refused.to_string())
+    });
+    let nothing = missing.cloud().lines_since("g", "s", since).await;
+    assert_eq!(nothing.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_log_stream_that_is_not_there_is_nothing_and_a_forbidden_one_is_an_error() {
     let refused = |code: &'static str| {
         Wire::new(move |_| (400, json!({"__type": code, "message": "no"}).to_string()))

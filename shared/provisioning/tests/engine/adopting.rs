@@ -6,6 +6,7 @@ use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::adopt::{AdoptError, AdoptRequest, Adoption, adopt};
 use longshore_rollout::documents::{RecordStore, RouteStore};
+use longshore_rollout::dry_run::DryRun;
 use longshore_rollout::record::State;
 use longshore_testkit::{FakeCloud, worker};
 use serde_json::json;
@@ -99,6 +100,16 @@ async fn a_service_is_adopted_by_the_names_that_it_has_and_the_tag_that_it_runs(
         record.deployment.task_definition,
         Some(adoption.task_definition)
     );
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_as_the_adoption_would_and_writes_nothing() {
+    let cloud = account(&by_tag());
+    let dry_run = DryRun::of(&cloud);
+    let would = adopt(&dry_run, &request(), &worker("dry", 0)).await;
+    assert_eq!(cloud.objects().keys(""), Vec::<String>::new());
+    assert!(cloud.detail_types().is_empty());
+    assert_eq!(adopted(&cloud, &request()).await, would.unwrap());
 }
 
 #[tokio::test]

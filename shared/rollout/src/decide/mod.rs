@@ -12,6 +12,7 @@
 //! | Which attempt is it at a rollback or a restart? | [`attempt`] |
 //! | Where does a rollback by hand go? | [`is_candidate`], [`goes_back_from`] |
 //! | Does a restart by hand begin? | [`restart`] |
+//! | Is a number of tasks set by hand? | [`scale`] |
 //! | What comes after a one-off task? | [`next_step`] |
 //! | What has become of a deployment? | [`verdict`] |
 //! | What does a service need after its stack changed? | [`settled`] |
@@ -24,6 +25,7 @@ mod progress;
 mod request;
 mod restart;
 mod rollback;
+mod scale;
 mod settle;
 mod settled;
 mod skip;
@@ -36,6 +38,7 @@ pub use progress::{Progress, progress};
 pub use request::{Decision, Situation, decide};
 pub use restart::{Restart, restart};
 pub use rollback::{Attempt, attempt, goes_back_from, is_candidate, nothing_to_roll_back};
+pub use scale::{Scale, ScaleSituation, scale};
 pub use settle::{Evidence, Fact, Settlement, Verdict, verdict};
 pub(crate) use settle::{has_failed, is_about_to_end, needs_account};
 pub use settled::{Settled, settled};

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deployment::Deployment;
 use super::request::Request;
+use super::scaled::Scaled;
 use super::waiting::{Hold, PassedOver, Waiting};
 
 /// A service's record. Everybody reads its [fields](RecordFields); only the transitions of this module write them.
@@ -47,6 +48,9 @@ pub struct RecordFields {
     /// Somebody holds all deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// The numbers of tasks that people set, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaled: Vec<Scaled>,
     /// The newest request that may not go out yet, by container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waiting: BTreeMap<String, Waiting>,

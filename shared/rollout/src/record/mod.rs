@@ -10,6 +10,7 @@
 mod deployment;
 mod document;
 mod request;
+mod scaled;
 mod state;
 mod transitions;
 mod waiting;
@@ -18,5 +19,6 @@ pub use deployment::{Deployment, DeploymentFields, Running, RunningTask};
 pub use document::{Record, RecordFields};
 pub use request::Request;
 pub(crate) use request::refusal;
+pub use scaled::Scaled;
 pub use state::{State, TaskPhase};
 pub use waiting::{Hold, PassedOver, Wait, Waiting};

@@ -8,6 +8,7 @@
 //! | hold, resume and approve | [`hold`] |
 //! | a rollback by hand | [`rollback`] |
 //! | a restart by hand | [`restart`] |
+//! | a number of tasks by hand, which is not a deployment | [`scale`] |
 //! | a task by hand, which is not a deployment | [`run`] |
 //! | a service that somebody else made | [`adopt`] |
 //! | the end of a deployment that others wait for | [`predecessor`] |
@@ -28,6 +29,7 @@ pub mod release;
 pub mod restart;
 pub mod rollback;
 pub mod run;
+pub mod scale;
 pub mod settled;
 
 mod named;

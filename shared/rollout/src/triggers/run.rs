@@ -2,18 +2,17 @@
 //!
 //! Nothing is written of it, and no deployment waits for it: whoever asked follows it.
 
-use longshore_events::arn::ServiceName;
 use longshore_events::ecs::started_by_run;
 use longshore_events::longshore::TaskFailure;
 use longshore_events::manual::RunPayload;
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, ErrorClass, Worker};
+use longshore_state::{CallError, Worker};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::course::impossible;
-use crate::documents::{RecordStore, RouteStore};
+use crate::known::{UNKNOWN, ecs_service};
 use crate::ports::{Cloud, TaskRequest};
 
 /// Why no task was started.
@@ -80,10 +79,8 @@ async fn start<C: Cloud>(
     payload: &RunPayload,
     worker: &Worker,
 ) -> Result<Result<StartedTask, String>, CallError> {
-    let Some(service) = find(cloud, service_id).await? else {
-        return Ok(Err(
-            "no route names it, and nothing was ever deployed to it: look whether the name is right".to_owned(),
-        ));
+    let Some(service) = ecs_service(cloud, service_id).await? else {
+        return Ok(Err(UNKNOWN.to_owned()));
     };
     let task_definition = cloud.describe_service(&service).await?.task_definition;
     let described = cloud.describe_task_definition(&task_definition).await?;
@@ -121,29 +118,6 @@ async fn start<C: Cloud>(
         task_definition: request.task_definition,
         container: request.container,
     }))
-}
-
-/// Which ECS service it is: its record says so, or else a route.
-async fn find<C: Cloud>(
-    cloud: &C,
-    service_id: &ServiceId,
-) -> Result<Option<ServiceName>, CallError> {
-    if let Some((record, _)) = cloud.load(service_id).await? {
-        return Ok(Some(record.deployment.service_name()));
-    }
-    for repository in cloud.repositories().await? {
-        let route = match cloud.route(&repository).await {
-            // It harms no other that one cannot be read.
-            Err(error) if error.class == ErrorClass::Unreadable => continue,
-            route => route?,
-        };
-        let mut subscribers = route.into_iter().flat_map(|route| route.subscribers);
-        let found = subscribers.find(|subscriber| subscriber.service_id() == *service_id);
-        if let Some(subscriber) = found {
-            return Ok(Some(subscriber.service_name()));
-        }
-    }
-    Ok(None)
 }
 
 /// The same for each attempt at the same thing; ECS takes at most 64 characters.

@@ -11,6 +11,8 @@ mod deploying;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod expired;
 #[cfg(test)]
 mod failures;
@@ -21,7 +23,11 @@ mod following;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod installation;
+#[cfg(test)]
 mod letting_go;
+#[cfg(test)]
+mod lost_events;
 #[cfg(test)]
 mod restarting;
 #[cfg(test)]
@@ -32,6 +38,8 @@ mod rollback;
 mod running_by_hand;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod scaling;
 #[cfg(test)]
 mod scheduled;
 #[cfg(test)]

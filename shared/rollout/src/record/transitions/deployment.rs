@@ -40,6 +40,7 @@ impl Record {
                 blocked: Vec::new(),
                 asked: BTreeMap::new(),
                 hold: None,
+                scaled: Vec::new(),
                 waiting: BTreeMap::new(),
                 passed_over: BTreeMap::new(),
                 missing: Vec::new(),

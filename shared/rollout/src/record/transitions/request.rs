@@ -11,9 +11,17 @@ use longshore_state::Worker;
 
 use crate::record::document::Record;
 use crate::record::request::Request;
+use crate::record::scaled::Scaled;
 use crate::record::waiting::{PassedOver, Wait, Waiting};
 
 impl Record {
+    /// Somebody set how many tasks run; the record remembers the newest `remembered` numbers.
+    pub(crate) fn scaled(&mut self, scaled: Scaled, remembered: usize) {
+        self.0.scaled.push(scaled);
+        let too_many = self.0.scaled.len().saturating_sub(remembered);
+        self.0.scaled.drain(..too_many);
+    }
+
     /// A person or a pipeline asked for this, and is heard.
     pub(crate) fn is_asked(&mut self, request: &Request, container: &str) {
         if request.is_explicit() {

@@ -1,0 +1,194 @@
+//! SQS and Lambda: dead-letter queues, and the functions that get their events back. The Amazon SQS API Reference;
+//! the AWS Lambda API Reference, Invoke.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use longshore_rollout::lost_events::{DeadLetterQueues, Message};
+use longshore_state::{CallError, ErrorClass};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use crate::AwsCloud;
+use crate::endpoint::endpoint;
+use crate::error::{classify, unreadable};
+use crate::exchange::{Exchange, Unsuccessful};
+use crate::signed::{json_call, json_error};
+
+/// How long nobody else is shown a message that was received: long enough for all of a queue to be put back.
+const HIDDEN_SECONDS: u32 = 600;
+
+/// How long SQS looks for messages on all of its servers; without that it looks on some.
+const LOOKS_SECONDS: u32 = 1;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Received {
+    #[serde(default)]
+    messages: Vec<ReceivedMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReceivedMessage {
+    message_id: String,
+    receipt_handle: String,
+    body: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    message_attributes: BTreeMap<String, Attribute>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    #[serde(default)]
+    string_value: Option<String>,
+}
+
+impl AwsCloud {
+    pub(crate) async fn sqs<T: serde::de::DeserializeOwned>(
+        &self,
+        operation: &str,
+        action: &str,
+        request: &Value,
+    ) -> Result<T, CallError> {
+        let target = format!("AmazonSQS.{action}");
+        json_call(&self.configuration, operation, "sqs", &target, request).await
+    }
+}
+
+impl DeadLetterQueues for AwsCloud {
+    async fn queue_url(&self, name: &str) -> Result<Option<String>, CallError> {
+        let operation = format!("find queue {name}");
+        let found: Result<Value, CallError> = self
+            .sqs(&operation, "GetQueueUrl", &json!({"QueueName": name}))
+            .await;
+        match found {
+            Ok(answer) => Ok(answer["QueueUrl"].as_str().map(str::to_owned)),
+            Err(error)
+                if error.class == ErrorClass::NotFound
+                    || error.code.as_deref().is_some_and(|code| {
+                        code.ends_with("QueueDoesNotExist") || code.ends_with("NonExistentQueue")
+                    }) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn receive(&self, queue_url: &str) -> Result<Vec<Message>, CallError> {
+        let request = json!({
+            "QueueUrl": queue_url,
+            "MaxNumberOfMessages": 10,
+            "VisibilityTimeout": HIDDEN_SECONDS,
+            "WaitTimeSeconds": LOOKS_SECONDS,
+            "MessageAttributeNames": ["All"],
+            "MessageSystemAttributeNames": ["SentTimestamp", "DeadLetterQueueSourceArn"],
+        });
+        let operation = format!("read queue {queue_url}");
+        let received: Received = self.sqs(&operation, "ReceiveMessage", &request).await?;
+        Ok(received.messages.into_iter().map(message).collect())
+    }
+
+    async fn delete(&self, queue_url: &str, message: &Message) -> Result<(), CallError> {
+        let request = json!({"QueueUrl": queue_url, "ReceiptHandle": message.receipt});
+        let operation = format!("delete a message of queue {queue_url}");
+        let done: IgnoredAny = self.sqs(&operation, "DeleteMessage", &request).await?;
+        let IgnoredAny = done;
+        Ok(())
+    }
+
+    async fn release(&self, queue_url: &str, message: &Message) -> Result<(), CallError> {
+        let request = json!({
+            "QueueUrl": queue_url,
+            "ReceiptHandle": message.receipt,
+            "VisibilityTimeout": 0,
+        });
+        let operation = format!("release a message of queue {queue_url}");
+        let done: IgnoredAny = self
+            .sqs(&operation, "ChangeMessageVisibility", &request)
+            .await?;
+        let IgnoredAny = done;
+        Ok(())
+    }
+
+    async fn invoke(&self, function: &str, event: &Value) -> Result<(), CallError> {
+        let region = self.configuration.region().map(AsRef::as_ref);
+        let base = endpoint(&self.configuration, "lambda", region.unwrap_or_default());
+        let operation = format!("give an event to function {function}");
+        let exchange = Exchange {
+            method: "POST",
+            url: format!("{base}2015-03-31/functions/{function}/invocations"),
+            headers: vec![
+                ("content-type".to_owned(), "application/json".to_owned()),
+                ("x-amz-invocation-type".to_owned(), "Event".to_owned()),
+            ],
+            body: event.to_string(),
+            read_error: json_error,
+            signed_for: Some("lambda"),
+        };
+        match exchange.send(&self.configuration).await {
+            Ok(_) => Ok(()),
+            Err(Unsuccessful::Refused {
+                status,
+                code,
+                message,
+            }) => Err(CallError {
+                operation,
+                class: classify(code.as_deref(), Some(status), &message),
+                code,
+                message,
+            }),
+            Err(Unsuccessful::Unanswered(message)) => Err(unreadable(operation, message)),
+        }
+    }
+
+    async fn send_back(&self, queue_arn: &str, message: &Message) -> Result<(), CallError> {
+        let name = queue_arn.rsplit(':').next().unwrap_or_default();
+        let operation = format!("send a message to queue {name}");
+        let Some(queue_url) = self.queue_url(name).await? else {
+            return Err(CallError {
+                operation,
+                class: ErrorClass::NotFound,
+                code: None,
+                message: "there is no such queue any more".to_owned(),
+            });
+        };
+        let attributes: serde_json::Map<String, Value> = message
+            .attributes
+            .iter()
+            .map(|(name, value)| {
+                let value = json!({"DataType": "String", "StringValue": value});
+                (name.clone(), value)
+            })
+            .collect();
+        let request = json!({
+            "QueueUrl": queue_url,
+            "MessageBody": message.body,
+            "MessageAttributes": attributes,
+        });
+        let done: IgnoredAny = self.sqs(&operation, "SendMessage", &request).await?;
+        let IgnoredAny = done;
+        Ok(())
+    }
+}
+
+fn message(received: ReceivedMessage) -> Message {
+    let system = received.attributes;
+    let sent_at = system.get("SentTimestamp").and_then(|at| at.parse().ok());
+    let attributes = received.message_attributes.into_iter();
+    Message {
+        id: received.message_id,
+        receipt: received.receipt_handle,
+        body: received.body,
+        attributes: attributes
+            .filter_map(|(name, attribute)| Some((name, attribute.string_value?)))
+            .collect(),
+        sent_at: sent_at.and_then(DateTime::from_timestamp_millis),
+        came_from: system.get("DeadLetterQueueSourceArn").cloned(),
+    }
+}

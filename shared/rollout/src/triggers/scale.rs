@@ -1,0 +1,128 @@
+//! A number of tasks by hand. The tasks that run stay: it is not a deployment, and the record says what was set.
+
+use longshore_policy::route::ServiceId;
+use longshore_state::{CallError, Worker, change};
+use serde::Serialize;
+
+use crate::decide::{Scale, ScaleSituation, scale as decide};
+use crate::documents::{RecordKey, RecordStore, StackRecordStore};
+use crate::known::{UNKNOWN, ecs_service};
+use crate::ports::{Cloud, ServiceScaler};
+use crate::record::Scaled;
+
+/// How many numbers of tasks the record remembers.
+const REMEMBERED: usize = 20;
+
+/// Why no number of tasks was set.
+#[derive(Debug, thiserror::Error)]
+pub enum ScaleError {
+    /// It cannot be done, or not now.
+    #[error("scale {service_id}: {reason}")]
+    Refused {
+        service_id: ServiceId,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A call failed. Trying again may help, and does no harm.
+    #[error("scale {service_id}: {source}")]
+    Call {
+        service_id: ServiceId,
+        /// The call.
+        source: CallError,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScaleOutcome {
+    pub stack: String,
+    /// The stack's service.
+    pub service: String,
+    /// How many tasks were to run before.
+    pub from: u32,
+    /// How many are to run.
+    pub to: u32,
+}
+
+/// Asks ECS to run `to` tasks of a service, and writes that down. With `dry_run` nothing is done, and the answer is the
+/// same.
+///
+/// # Errors
+/// [`ScaleError`].
+pub async fn scale<C: Cloud + ServiceScaler>(
+    cloud: &C,
+    service_id: &ServiceId,
+    to: u32,
+    note: Option<&str>,
+    dry_run: bool,
+    worker: &Worker,
+) -> Result<ScaleOutcome, ScaleError> {
+    let failed = |error: CallError| match error.refusal() {
+        Ok(reason) => refused(service_id, reason),
+        Err(source) => ScaleError::Call {
+            service_id: service_id.clone(),
+            source,
+        },
+    };
+    let service = ecs_service(cloud, service_id).await.map_err(failed)?;
+    let service = service.ok_or_else(|| refused(service_id, UNKNOWN.to_owned()))?;
+    let shown = cloud.describe_service(&service).await.map_err(failed)?;
+    let is_automatic = cloud.scales_itself(&service).await.map_err(failed)?;
+    let stack = cloud.load_stack(&service_id.stack).await.map_err(failed)?;
+    let stored = cloud.load(service_id).await.map_err(failed)?;
+    let from = u32::try_from(shown.desired_count).unwrap_or_default();
+    let outcome = ScaleOutcome {
+        stack: service_id.stack.clone(),
+        service: service_id.service.clone(),
+        from,
+        to,
+    };
+    let decision = decide(&ScaleSituation {
+        service_id,
+        record: stored.as_ref().map(|(record, _)| record),
+        is_changing: stack.is_some_and(|(stack, _)| stack.operation.is_changing()),
+        is_automatic,
+        from,
+        to,
+        worker,
+    });
+    match decision {
+        Scale::Refuse(reason) => return Err(refused(service_id, reason)),
+        Scale::Nothing => return Ok(outcome),
+        Scale::Begin if dry_run => return Ok(outcome),
+        Scale::Begin => {}
+    }
+    let set = cloud.set_desired_count(&service, to).await;
+    set.map_err(failed)?;
+    // A service without a record was never deployed to: what is known of it is in its stack file.
+    let key = RecordKey(service_id);
+    let write = async {
+        let Some(stored) = cloud.load(service_id).await? else {
+            return Ok(());
+        };
+        let scaled = Scaled {
+            from,
+            to,
+            at: worker.now,
+            note: note.map(str::to_owned),
+        };
+        let written = change(cloud, &key, stored, |record| {
+            record.scaled(scaled.clone(), REMEMBERED);
+        });
+        written.await.map(drop)
+    };
+    write.await.map_err(|error: CallError| {
+        refused(
+            service_id,
+            format!("{to} tasks are to run now, and that could not be written down: {error}"),
+        )
+    })?;
+    Ok(outcome)
+}
+
+fn refused(service_id: &ServiceId, reason: String) -> ScaleError {
+    ScaleError::Refused {
+        service_id: service_id.clone(),
+        reason,
+    }
+}
