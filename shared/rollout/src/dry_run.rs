@@ -359,7 +359,12 @@ impl<C: ServiceDeployer> ServiceDeployer for DryRun<'_, C> {
         Ok(arn)
     }
 
-    async fn update_service(&self, _: &ServiceName, _: &str) -> Result<String, CallError> {
+    async fn update_service(
+        &self,
+        _: &ServiceName,
+        _: &str,
+        _: Option<u32>,
+    ) -> Result<String, CallError> {
         let number = self.kept.borrow_mut().next();
         Ok(format!("ecs-svc/{NOT_THERE}-{number}"))
     }
@@ -400,6 +405,10 @@ impl<C: ServiceDeployer> ServiceDeployer for DryRun<'_, C> {
             true => Ok(Some(TaskState::Running)),
             false => self.cloud.describe_task(cluster, task).await,
         }
+    }
+
+    async fn stop_task(&self, _: &str, _: &str, _: &str) -> Result<(), CallError> {
+        Ok(())
     }
 
     async fn stopped_tasks(
