@@ -126,7 +126,7 @@ pub fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
         .arg(subcommand)
         .env("CARGO_TARGET_DIR", workspace.target())
         .current_dir(workspace.root());
-    of_the_pinned_toolchain(&mut command);
+    as_from_a_shell(&mut command);
     with_progress(&mut command);
     command
 }
@@ -145,10 +145,18 @@ fn with_progress(command: &mut Command) {
         .env("CARGO_TERM_PROGRESS_WIDTH", "100");
 }
 
-/// rustup hands its choice down to what it starts, in variables that are stronger than `rust-toolchain.toml`.
-fn of_the_pinned_toolchain(command: &mut Command) {
+/// As a shell would start it. rustup hands its choice down to what it starts, in variables that are stronger than
+/// `rust-toolchain.toml`. And `cargo run` says of which crate the program is: build scripts, such as that of ring, are run
+/// again where that has changed, and all that is made of what they make is compiled again.
+fn as_from_a_shell(command: &mut Command) {
     for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
         command.env_remove(variable);
+    }
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(variable);
+        }
     }
 }
 
@@ -234,7 +242,7 @@ fn require_standard_library(
     command
         .args(["target", "add", target])
         .current_dir(workspace.root());
-    of_the_pinned_toolchain(&mut command);
+    as_from_a_shell(&mut command);
     let added = capture(&mut command);
     match added {
         Ok(_) if folder.is_dir() => Ok(()),
@@ -249,7 +257,7 @@ fn require_standard_library(
 fn rustc(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("rustc");
     command.args(arguments).current_dir(workspace.root());
-    of_the_pinned_toolchain(&mut command);
+    as_from_a_shell(&mut command);
     capture(&mut command)
 }
 
@@ -290,7 +298,7 @@ fn cargo_lambda(
         .arg("--lambda-dir")
         .arg(directory)
         .current_dir(workspace.root());
-    of_the_pinned_toolchain(&mut command);
+    as_from_a_shell(&mut command);
     with_progress(&mut command);
     // cargo-lambda looks for zig on the path, where the pinned one must be found first.
     let mut path = vec![python.programs()];
@@ -354,6 +362,20 @@ mod tests {
             "    Building [",
         ] {
             assert_eq!(Crates::read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_command_of_cargo_is_told_of_the_crate_that_asks_for_it() {
+        let command = cargo(&Workspace::of_this_build(), "build");
+        let removed: Vec<_> = command
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .collect();
+        // A test, as a program, is run with what cargo says of its crate.
+        for variable in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
+            assert!(removed.iter().any(|name| name == variable), "{removed:?}");
         }
     }
 
