@@ -7,6 +7,7 @@ mod capacity;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod known_elsewhere;
 mod network;
 #[cfg(test)]
 mod queues;
