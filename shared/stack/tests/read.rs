@@ -431,7 +431,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ),
         (
             "    zebra: x\n",
-            "11:5: services.api.zebra: there is no such key; `longshore schema stack` lists the known keys (zebra)",
+            "11:5: services.api.zebra: there is no such key; `longshore schema stack` lists the known keys; what CloudFormation has besides is said in `services.<service>.overrides` (zebra)",
         ),
         (
             "cluster: {zebra: x}\n",

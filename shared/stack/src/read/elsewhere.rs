@@ -36,6 +36,55 @@ fn names(path: &Path) -> Vec<&str> {
 type Table = &'static [(&'static str, &'static str)];
 
 const OF_CONTAINER: Table = &[
+    (
+        "version_consistency",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.VersionConsistency` of the service",
+    ),
+    ("working_dir", "use `working_directory`"),
+    ("group_add", "use `user`, as `<user>:<group>`"),
+    (
+        "isolation",
+        "not supported: containers are isolated as ECS does it",
+    ),
+    (
+        "userns_mode",
+        "not supported: a task has no user namespace of its choice",
+    ),
+    ("cgroup_parent", "not supported: ECS chooses control groups"),
+    (
+        "blkio_config",
+        "not supported: ECS does not limit reading and writing of a container",
+    ),
+    (
+        "oom_score_adj",
+        "not supported: ECS does not say whom Linux ends first; use `memory`",
+    ),
+    (
+        "oom_kill_disable",
+        "not supported: a container that has too little memory is ended; use `memory`",
+    ),
+    (
+        "runtime",
+        "not supported: ECS chooses how containers run; for GPUs, use `gpu`",
+    ),
+    (
+        "post_start",
+        "use `command` or `entry_point`, or one of `sidecars` with `depends_on`",
+    ),
+    (
+        "pre_stop",
+        "the program gets SIGTERM; use `stop_timeout` for how long it may take",
+    ),
+    ("attach", "use `log_delivery`"),
+    (
+        "stop_signal",
+        "say STOPSIGNAL in the image, whose signal ECS sends",
+    ),
+    ("secrets_file", "use `secrets`"),
+    (
+        "max_swap",
+        "use `overrides.task_definition.ContainerDefinitions.<container>.LinuxParameters.MaxSwap` of the service",
+    ),
     // ECS
     (
         "capabilities",
@@ -191,6 +240,74 @@ const OF_CONTAINER: Table = &[
 ];
 
 const OF_SERVICE: Table = &[
+    (
+        "essential",
+        "the service's own container is always essential; of a sidecar, use `essential` in `sidecars`",
+    ),
+    (
+        "cluster",
+        "use the stack's `cluster`; its `existing` names one that exists",
+    ),
+    (
+        "vpc_lattice_configurations",
+        "use `overrides.service.VpcLatticeConfigurations`",
+    ),
+    ("force_new_deployment", "run `longshore restart`"),
+    (
+        "enable_ecsmanaged_tags",
+        "use `overrides.service.EnableECSManagedTags`",
+    ),
+    (
+        "role",
+        "use `task_role_arn` or `execution_role_arn`; for the load balancer, ECS uses its own",
+    ),
+    (
+        "deployment_circuit_breaker",
+        "use `deployment_configuration.deployment_circuit_breaker`",
+    ),
+    (
+        "minimum_healthy_percent",
+        "use `deployment_configuration.minimum_healthy_percent`",
+    ),
+    (
+        "maximum_percent",
+        "use `deployment_configuration.maximum_percent`",
+    ),
+    (
+        "alarms",
+        "use `deployment_configuration.alarms`, and the stack's `alarms`",
+    ),
+    ("ipc", "use `overrides.task_definition.IpcMode`"),
+    ("pid", "use `overrides.task_definition.PidMode`"),
+    (
+        "domainname",
+        "a task has the DNS name of its network interface",
+    ),
+    (
+        "mac_address",
+        "each task has a network interface of its own",
+    ),
+    ("develop", "Longshore deploys images that CI has built"),
+    (
+        "cdn",
+        "make it with `resources`, or elsewhere, in front of the stack's `load_balancer`",
+    ),
+    ("env", "use `environment`"),
+    ("location", "use `image`"),
+    (
+        "observability",
+        "use `sidecars`: a collector beside the container",
+    ),
+    ("on", "use `schedules`, each with a `schedule_expression`"),
+    (
+        "retries",
+        "use `schedules`, which have `retries` and `retry_policy`; of a health check, `health_check.retries`",
+    ),
+    (
+        "timeout",
+        "use `schedules`, which have a `timeout`; of a health check, `health_check.timeout`",
+    ),
+    ("ordered_placement_strategies", "use `placement_strategies`"),
     // ECS
     (
         "container_definitions",
@@ -310,6 +427,15 @@ const OF_SERVICE: Table = &[
 ];
 
 const OF_STACK: Table = &[
+    ("cdn", "make it elsewhere, in front of the `load_balancer`"),
+    ("include", "use an anchor of YAML, `&name` and `<<: *name`"),
+    ("globals", "use an anchor of YAML, `&name` and `<<: *name`"),
+    ("awstemplate_format_version", "a stack file has no version"),
+    (
+        "transform",
+        "use `environments`, or make what it stands for elsewhere",
+    ),
+    ("metadata", "write a comment"),
     ("autoscaling", "use `scaling` of each service"),
     ("conditions", "use `environments`"),
     (
@@ -352,6 +478,22 @@ const OF_STACK: Table = &[
 
 const OF_LOAD_BALANCER: Table = &[
     (
+        "load_balancer_attributes",
+        "use `overrides.load_balancer.LoadBalancerAttributes` of the stack",
+    ),
+    (
+        "internal",
+        "use `scheme`, which can be internal or internet-facing",
+    ),
+    (
+        "http2",
+        "use `overrides.load_balancer.LoadBalancerAttributes` of the stack, with the key `routing.http2.enabled`",
+    ),
+    (
+        "web_acl_arn",
+        "associate the web ACL elsewhere, with the output `LoadBalancerArn`",
+    ),
+    (
         "attributes",
         "use `overrides.load_balancer.LoadBalancerAttributes` of the stack",
     ),
@@ -392,6 +534,35 @@ const OF_RESTART_POLICY: Table = &[(
 
 const OF_TARGET_GROUP: Table = &[
     (
+        "target_group_attributes",
+        "use `overrides.target_group.TargetGroupAttributes` of the service",
+    ),
+    (
+        "target_type",
+        "it is always `ip`: each task has a network interface of its own",
+    ),
+    ("matcher", "use `health_check.matcher`"),
+    ("health_check_path", "use `health_check.path`"),
+    ("health_check_port", "use `health_check.port`"),
+    (
+        "health_check_interval_seconds",
+        "use `health_check.interval_seconds`",
+    ),
+    (
+        "health_check_timeout_seconds",
+        "use `health_check.timeout_seconds`",
+    ),
+    (
+        "healthy_threshold_count",
+        "use `health_check.healthy_threshold_count`",
+    ),
+    (
+        "unhealthy_threshold_count",
+        "use `health_check.unhealthy_threshold_count`",
+    ),
+    ("vpc_id", "use `network.vpc_id` of the stack"),
+    ("name", "CloudFormation names it"),
+    (
         "actions",
         "use `overrides.listener_rule.Actions` of the service",
     ),
@@ -424,6 +595,15 @@ const OF_TARGET_GROUP: Table = &[
 ];
 
 const OF_SCALING: Table = &[
+    ("requests", "use `target_requests_per_task`"),
+    ("cpu_percentage", "use `target_cpu_utilization`"),
+    ("memory_percentage", "use `target_memory_utilization`"),
+    ("range", "use `min_capacity` and `max_capacity`"),
+    ("response_time", "use `custom_metrics`"),
+    (
+        "predictive_scaling_policy_configuration",
+        "predictive scaling is not supported; use `scheduled`",
+    ),
     (
         "predictive",
         "predictive scaling is not supported; use `scheduled`",
@@ -442,6 +622,12 @@ const OF_SCALING: Table = &[
 ];
 
 const OF_SCHEDULE: Table = &[
+    ("rate", "use `schedule_expression`, as `rate(1 hour)`"),
+    ("cron", "use `schedule_expression`, as `cron(0 3 * * ? *)`"),
+    (
+        "target",
+        "a run is the service's task; use `command`, `environment`, `cpu` and `memory`",
+    ),
     (
         "dead_letter_config",
         "Longshore has a queue for runs that cannot begin, and reports them",
@@ -641,6 +827,14 @@ mod tests {
                     || [
                         "memory_reservation",
                         "file_system",
+                        // Of a sidecar, of the cluster, of a schedule, and of the command line.
+                        "essential",
+                        "existing",
+                        "retries",
+                        "retry_policy",
+                        "schedule_expression",
+                        "timeout",
+                        "longshore restart",
                         "environments",
                         "localhost",
                     ]

@@ -250,7 +250,10 @@ impl<'a> Fitting<'a> {
                 format!("expected one of `{}`", known.join("`, `"))
             }
             None => match homes_of(name).as_slice() {
-                [] => "`longshore schema stack` lists the known keys".to_owned(),
+                [] => format!(
+                    "`longshore schema stack` lists the known keys; what CloudFormation has besides is said in {}",
+                    overrides_of(&path.within(&self.prefix))
+                ),
                 homes => format!("it belongs into {}", homes.join(" or ")),
             },
         };
@@ -550,4 +553,12 @@ fn homes_of(name: &str) -> Vec<String> {
     look(Shape::of_a_stack(), name, "", &mut homes);
     homes.truncate(3);
     homes
+}
+
+/// Where it is said what no key says, of what is at a place.
+fn overrides_of(path: &Path) -> &'static str {
+    match path.0.first() {
+        Some(Step::Key(first)) if first == "services" => "`services.<service>.overrides`",
+        _ => "`overrides` or `resources` of the stack",
+    }
 }

@@ -9,6 +9,7 @@ mod from_the_field;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod known_elsewhere;
 mod network;
 #[cfg(test)]
 mod queues;
