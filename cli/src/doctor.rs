@@ -179,7 +179,7 @@ mod tests {
         for expected in [
             KEY,
             "it is not JSON",
-            "last good version: version-1 of",
+            "last good version: version-2 of",
             "--repair",
         ] {
             assert!(named.text.contains(expected), "{}", named.text);

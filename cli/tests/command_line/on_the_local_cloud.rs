@@ -1,6 +1,7 @@
 //! The same operations as the functions', by a person.
 
-use std::process::Output;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use longshore_local::environment::Environment;
@@ -377,5 +378,104 @@ fn a_first_start_that_crashes_says_why_to_whoever_applies_and_looks() -> Result<
     ] {
         ensure!(shown.contains(words), "no {words} in {shown}");
     }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_person_follows_scales_and_looks_into_what_a_stack_runs() -> Result<()> {
+    let environment = Environment::of_this_process()?;
+    let run = |arguments: &[&str]| {
+        longshore()
+            .args(arguments)
+            .envs(environment.variables())
+            .output()
+            .context("run longshore")
+    };
+    let said = |output: &Output| {
+        let (text, notes) = (&output.stdout, &output.stderr);
+        String::from_utf8_lossy(&[text.as_slice(), notes].concat()).into_owned()
+    };
+    let name = "by-hand-looks/api";
+    let script = "while :; do echo tick; sleep 1; done";
+    let ticks = ["/bin/sh", "-c", script].map(str::to_owned);
+    push_image(&environment.client(), name, "v1", &ticks)?;
+    let network = Network::create(&environment)?;
+    let text = format!(
+        "name: by-hand-looks\nnetwork:\n  vpc_id: {}\n  subnet_ids: [{}]\nservices:\n  api:\n    image: {name}:v1\n    \
+         cpu: 256\n    memory: 512\n    stop_timeout: 2\n",
+        network.vpc,
+        network.subnets.join(", ")
+    );
+    let path = std::env::temp_dir().join(format!("by-hand-looks-{}.yaml", std::process::id()));
+    std::fs::write(&path, text).context("write the stack file")?;
+    let applied = run(&["apply", &path.to_string_lossy()])?;
+    std::fs::remove_file(&path).context("remove the stack file")?;
+    ensure!(applied.status.success(), "{applied:?}");
+
+    // What runs is followed until Ctrl-C, which is not a failure.
+    wait_until("the service writes", PATIENCE, || {
+        let shown = run(&["logs", name, "--since", "10m", "--output", "json"])?;
+        let lines = String::from_utf8_lossy(&shown.stdout).into_owned();
+        Ok(match lines.contains("\"message\":\"tick") {
+            true => Seen::Yes(()),
+            false => Seen::NotYet(said(&shown)),
+        })
+    })?;
+    let mut following = longshore()
+        .args(["logs", name, "--follow", "--container", "api"])
+        .envs(environment.variables())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("follow the logs")?;
+    let output = following.stdout.take().context("what it prints")?;
+    let first = BufReader::new(output).lines().next();
+    let first = first.context("a line")?.context("read a line")?;
+    ensure!(
+        first.contains("  api ") && first.ends_with("tick"),
+        "{first}"
+    );
+    let interrupt = Command::new("kill")
+        .args(["-INT", &following.id().to_string()])
+        .status()
+        .context("interrupt it")?;
+    ensure!(interrupt.success());
+    let ended = following.wait().context("wait for it")?;
+    ensure!(ended.code() == Some(0), "{ended:?}");
+
+    let dry = run(&["scale", name, "2", "--dry-run"])?;
+    ensure!(said(&dry).contains("would go from 1 to 2 tasks"), "{dry:?}");
+    let scaled = run(&["scale", name, "2"])?;
+    ensure!(scaled.status.success(), "{scaled:?}");
+    let again = run(&["scale", name, "2"])?;
+    ensure!(said(&again).contains("nothing to do"), "{again:?}");
+
+    let looked = run(&["doctor", "--output", "json"])?;
+    let looked: Value = serde_json::from_slice(&looked.stdout).context("read what doctor says")?;
+    let findings = looked["installation"]["findings"].as_array();
+    let findings = findings.context("what it found")?;
+    // Other tests may have lost events.
+    let is_of_a_queue = |finding: &Value| {
+        let about = finding["about"].as_str().unwrap_or_default();
+        about.starts_with("queue ") && finding["is_known"] == true
+    };
+    ensure!(findings.iter().all(is_of_a_queue), "{looked}");
+    let whole = run(&["doctor", "--prefix", "another"])?;
+    ensure!(!whole.status.success());
+    let missing = said(&whole);
+    ensure!(
+        missing.contains("function another-deploy\n  it is not there"),
+        "{missing}"
+    );
+    let shell = run(&["exec", name, "--", "sh"])?;
+    ensure!(!shell.status.success());
+    let refused = said(&shell);
+    let is_said = ["install-plugin.html", "enable_execute_command: true"];
+    ensure!(
+        is_said.iter().any(|words| refused.contains(words)),
+        "{refused}"
+    );
+    let lost = run(&["replay", "--dry-run", "--output", "json"])?;
+    ensure!(lost.status.success(), "{lost:?}");
     Ok(())
 }

@@ -20,12 +20,6 @@ use crate::signed::{Query, json_call, json_error};
 /// The answer to GetCallerIdentity: the AWS Security Token Service API Reference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct CallerIdentity {
-    get_caller_identity_result: Caller,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct Caller {
     account: String,
 }
@@ -63,14 +57,14 @@ fn of_iam(configuration: &SdkConfig) -> SdkConfig {
 
 impl Installation for AwsCloud {
     async fn account(&self) -> Result<String, CallError> {
-        let identity: CallerIdentity = Query::new("GetCallerIdentity", "2011-06-15")
+        let caller: Caller = Query::new("GetCallerIdentity", "2011-06-15")
             .send(
                 &self.configuration,
                 "look whose credentials these are",
                 "sts",
             )
             .await?;
-        Ok(identity.get_caller_identity_result.account)
+        Ok(caller.account)
     }
 
     async fn function(&self, name: &str) -> Result<Option<FunctionState>, CallError> {

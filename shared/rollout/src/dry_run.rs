@@ -15,9 +15,7 @@ use longshore_events::longshore::{LongshoreEvent, SkipReason, TaskFailure, WaitR
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::ServiceId;
 use longshore_state::store::{Address, DocumentVersions, StoredVersion};
-use longshore_state::{
-    CallError, DocumentStore, ErrorClass, EventPublisher, Version, WriteCondition,
-};
+use longshore_state::{CallError, DocumentStore, EventPublisher, Version, WriteCondition};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -241,12 +239,7 @@ impl<C: DocumentStore> DocumentStore for DryRun<'_, C> {
     ) -> Result<Version, CallError> {
         let present = self.read_document(address).await?;
         if !condition.holds(present.as_ref().map(|(_, version)| version)) {
-            return Err(CallError {
-                operation: format!("write {}", address.key),
-                class: ErrorClass::LostRace,
-                code: None,
-                message: "somebody else wrote it meanwhile".to_owned(),
-            });
+            return Err(CallError::lost_race_for(&address.key));
         }
         let mut kept = self.kept.borrow_mut();
         let version = Version::new(format!("{NOT_THERE}-{}", kept.next()));

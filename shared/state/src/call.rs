@@ -41,8 +41,13 @@ impl CallError {
 
     /// What was decided holds no more: somebody else wrote the document meanwhile. [`crate::decide_again`] decides again.
     pub fn lost_race<K: Key>(key: &K) -> Self {
+        Self::lost_race_for(&key.subject())
+    }
+
+    /// The same, where only the name of the document is known.
+    pub fn lost_race_for(subject: &str) -> Self {
         Self {
-            operation: format!("write {}", key.subject()),
+            operation: format!("write {subject}"),
             class: ErrorClass::LostRace,
             code: None,
             message: "somebody else wrote it first".to_owned(),

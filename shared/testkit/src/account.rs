@@ -17,9 +17,9 @@ use longshore_rollout::ports::{
 use longshore_rollout::shells::RunningTask;
 
 use crate::calls::{Called, Calls};
-use crate::dead_letters::Queues;
 use crate::documents::Objects;
-use crate::installation::FakeInstallation;
+use crate::installed::FakeInstallation;
+use crate::queues::Queues;
 
 #[derive(Debug, Default)]
 pub(crate) struct Account {

@@ -1,6 +1,6 @@
 //! Dead-letter queues, and functions that get events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use longshore_rollout::lost_events::{DeadLetterQueues, Message};
 use longshore_state::{CallError, ErrorClass};
@@ -9,15 +9,7 @@ use serde_json::Value;
 use crate::builders::noon;
 use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
-
-/// The queues of an account, and what its functions were given.
-#[derive(Debug, Default)]
-pub(crate) struct Queues {
-    /// By name, which is their URL, too.
-    queues: BTreeMap<String, Vec<Message>>,
-    hidden: BTreeSet<String>,
-    given: Vec<(String, Value)>,
-}
+use crate::queues::Queues;
 
 impl FakeCloud {
     /// Makes an empty queue.

@@ -1,82 +1,14 @@
 //! An installation that is whole, until a test breaks it.
 
 use std::cell::RefMut;
-use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_rollout::installation::{
-    FunctionState, Installation, Meant, RULES_OF_AWS, RULES_OF_LONGSHORE, Rules, SecretState,
-};
-use longshore_rollout::lost_events::FUNCTIONS;
+use longshore_rollout::installation::{FunctionState, Installation, Meant, Rules, SecretState};
 use longshore_state::{CallError, ErrorClass};
 use serde_json::json;
 
 use crate::fake_cloud::FakeCloud;
 use crate::faults::error;
-
-const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/longshore-boundary";
-
-/// What an installation consists of.
-#[derive(Debug)]
-pub struct FakeInstallation {
-    /// `None`: the credentials have expired.
-    pub account: Option<String>,
-    pub functions: BTreeMap<String, FunctionState>,
-    /// By bus; AWS's own is `default`.
-    pub rules: BTreeMap<String, Rules>,
-    pub policies: BTreeSet<String>,
-    pub secrets: BTreeMap<String, SecretState>,
-    /// How many messages the queues hold.
-    pub queues: BTreeMap<String, u64>,
-}
-
-impl Default for FakeInstallation {
-    fn default() -> Self {
-        let variables = [
-            ("STATE_BUCKET_NAME", "longshore-state"),
-            ("EVENT_BUS_NAME", "longshore"),
-            ("PERMISSIONS_BOUNDARY_ARN", BOUNDARY),
-            ("SLACK_WEBHOOK_SECRET_NAME", "longshore/slack-webhook"),
-        ];
-        let state = FunctionState {
-            state: "Active".to_owned(),
-            reason: None,
-            last_update: "Successful".to_owned(),
-            code: "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=".to_owned(),
-            environment: variables
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-        };
-        let rules = |names: &[&str]| -> Rules {
-            names
-                .iter()
-                .map(|name| (format!("longshore-{name}"), true))
-                .collect()
-        };
-        Self {
-            account: Some("111122223333".to_owned()),
-            functions: FUNCTIONS
-                .map(|function| (format!("longshore-{function}"), state.clone()))
-                .into(),
-            rules: [
-                ("default".to_owned(), rules(&RULES_OF_AWS)),
-                ("longshore".to_owned(), rules(&RULES_OF_LONGSHORE)),
-            ]
-            .into(),
-            policies: [BOUNDARY.to_owned()].into(),
-            secrets: [(
-                "longshore/slack-webhook".to_owned(),
-                SecretState {
-                    has_value: true,
-                    is_deleted: false,
-                },
-            )]
-            .into(),
-            queues: FUNCTIONS
-                .map(|function| (format!("longshore-{function}-dead-letters"), 0))
-                .into(),
-        }
-    }
-}
+use crate::installed::FakeInstallation;
 
 impl FakeCloud {
     /// An account with an installation that is whole.

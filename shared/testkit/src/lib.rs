@@ -11,10 +11,12 @@ mod documents;
 mod fake_cloud;
 mod faults;
 mod installation;
+mod installed;
 mod one_off_tasks;
 mod pathological;
 mod ports;
 mod provisioning;
+mod queues;
 mod registry;
 mod shells;
 mod syncing;
@@ -28,7 +30,8 @@ pub use corpus::read_corpus;
 pub use documents::Bucket;
 pub use fake_cloud::FakeCloud;
 pub use faults::{Fault, error};
-pub use installation::{FakeInstallation, installed};
+pub use installation::installed;
+pub use installed::FakeInstallation;
 pub use pathological::{PathologicalFile, pathological_stack_files};
 pub use syncing::{
     FAKE_PLATFORM, FakeFormula, FakeMirror, FakeTask, INDEX_URL, MIRROR_BUCKET, MIRROR_STACK,

@@ -7,6 +7,8 @@ mod calls;
 #[cfg(test)]
 mod destination;
 #[cfg(test)]
+mod installations;
+#[cfg(test)]
 mod repeated;
 #[cfg(test)]
 mod rollouts;

@@ -1,0 +1,232 @@
+//! What doctor, replay, scale and exec ask AWS, and what they make of the answers.
+
+use longshore_events::arn::ServiceName;
+use longshore_rollout::installation::{Installation as _, SecretState};
+use longshore_rollout::lost_events::DeadLetterQueues as _;
+use longshore_rollout::ports::ServiceScaler as _;
+use longshore_rollout::shells::Shells as _;
+use longshore_state::ErrorClass;
+use serde_json::json;
+
+use super::support::Wire;
+
+const QUEUE: &str =
+    "https://sqs.eu-west-1.amazonaws.com/111122223333/longshore-deploy-dead-letters";
+
+fn service() -> ServiceName {
+    ServiceName {
+        cluster: "shop".to_owned(),
+        ecs_service: "api".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_lost_event_is_received_with_its_reason_given_to_its_function_and_deleted() {
+    let wire = Wire::new(|call| {
+        match call.name.as_str() {
+        "GetQueueUrl" => (200, json!({"QueueUrl": QUEUE}).to_string()),
+        "ReceiveMessage" => (
+            200,
+            json!({"Messages": [{
+                "MessageId": "m-1", "ReceiptHandle": "r-1", "Body": "{\"action\": \"reconcile\"}",
+                "Attributes": {"SentTimestamp": "1790000001000"},
+                "MessageAttributes": {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}},
+            }]})
+            .to_string(),
+        ),
+        "POST /2015-03-31/functions/longshore-deploy/invocations" => (202, String::new()),
+        "DeleteMessage" | "ChangeMessageVisibility" | "SendMessage" => (200, String::new()),
+        other => panic!("{other}"),
+    }
+    });
+    let cloud = wire.cloud();
+    let url = cloud.queue_url("longshore-deploy-dead-letters").await;
+    assert_eq!(url.unwrap().as_deref(), Some(QUEUE));
+    let messages = cloud.receive(QUEUE).await.unwrap();
+    let message = &messages[0];
+    assert_eq!(message.attributes["ERROR_CODE"], "NO_PERMISSIONS");
+    assert_eq!(message.sent_at.unwrap().timestamp(), 1_790_000_001);
+    let event = json!({"action": "reconcile"});
+    cloud.invoke("longshore-deploy", &event).await.unwrap();
+    cloud.delete(QUEUE, message).await.unwrap();
+    cloud.release(QUEUE, message).await.unwrap();
+    let arn = "arn:aws:sqs:eu-west-1:111122223333:longshore-schedule-dead-letters";
+    cloud.send_back(arn, message).await.unwrap();
+    let calls = wire.calls();
+    assert_eq!(
+        calls[1].header("content-type"),
+        Some("application/x-amz-json-1.0")
+    );
+    let invocation = &calls[2];
+    assert_eq!(invocation.header("x-amz-invocation-type"), Some("Event"));
+    assert_eq!(invocation.json(), event);
+    assert_eq!(
+        calls[3].json(),
+        json!({"QueueUrl": QUEUE, "ReceiptHandle": "r-1"})
+    );
+}
+
+#[tokio::test]
+async fn a_queue_a_function_a_bus_and_a_policy_that_are_not_there_are_nothing_and_not_an_error() {
+    let wire = Wire::new(|call| {
+        match call.name.as_str() {
+        "GetQueueUrl" => (
+            400,
+            json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no"}).to_string(),
+        ),
+        "ListRules" | "DescribeSecret" => (
+            400,
+            json!({"__type": "ResourceNotFoundException", "message": "no"}).to_string(),
+        ),
+        "GetPolicy" => (
+            404,
+            "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>no</Message></Error></ErrorResponse>"
+                .to_owned(),
+        ),
+        _ => (
+            404,
+            json!({"Type": "User", "Message": "Function not found"}).to_string(),
+        ),
+    }
+    });
+    let cloud = wire.cloud();
+    assert_eq!(cloud.queue_length("q").await.unwrap(), None);
+    assert_eq!(cloud.function("longshore-deploy").await.unwrap(), None);
+    assert_eq!(
+        cloud.rules(Some("longshore"), "longshore-").await.unwrap(),
+        None
+    );
+    assert_eq!(cloud.secret("s").await.unwrap(), None);
+    let boundary = "arn:aws:iam::111122223333:policy/longshore-boundary";
+    assert!(!cloud.has_policy(boundary).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_installation_is_shown_as_aws_describes_it() {
+    let wire = Wire::new(|call| {
+        match call.name.as_str() {
+        "GetCallerIdentity" => (
+            200,
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/ada</Arn>\
+             <UserId>A</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+                .to_owned(),
+        ),
+        "GET /2015-03-31/functions/longshore-deploy/configuration" => (
+            200,
+            json!({"State": "Active", "LastUpdateStatus": "Failed", "LastUpdateStatusReason": "no role",
+                   "CodeSha256": "abc=", "Environment": {"Variables": {"EVENT_BUS_NAME": "longshore"}}})
+            .to_string(),
+        ),
+        "ListRules" => (
+            200,
+            match call.json()["NextToken"].as_str() {
+                None => json!({"Rules": [{"Name": "longshore-a", "State": "ENABLED"}], "NextToken": "1"}),
+                Some(_) => json!({"Rules": [{"Name": "longshore-b", "State": "DISABLED"}]}),
+            }
+            .to_string(),
+        ),
+        "GetPolicy" => (200, "<GetPolicyResponse><GetPolicyResult/></GetPolicyResponse>".to_owned()),
+        "DescribeSecret" => (
+            200,
+            json!({"Name": "s", "VersionIdsToStages": {"1": ["AWSCURRENT"]}}).to_string(),
+        ),
+        "GetQueueUrl" => (200, json!({"QueueUrl": QUEUE}).to_string()),
+        "GetQueueAttributes" => (
+            200,
+            json!({"Attributes": {"ApproximateNumberOfMessages": "2",
+                                  "ApproximateNumberOfMessagesNotVisible": "1"}})
+            .to_string(),
+        ),
+        other => panic!("{other}"),
+    }
+    });
+    let cloud = wire.cloud();
+    assert_eq!(cloud.account().await.unwrap(), "111122223333");
+    let function = cloud.function("longshore-deploy").await.unwrap().unwrap();
+    assert_eq!(function.state, "Active");
+    assert_eq!(function.last_update, "Failed");
+    assert_eq!(function.reason.as_deref(), Some("no role"));
+    assert_eq!(function.environment["EVENT_BUS_NAME"], "longshore");
+    let rules = cloud.rules(None, "longshore-").await.unwrap().unwrap();
+    assert_eq!((rules["longshore-a"], rules["longshore-b"]), (true, false));
+    assert!(
+        cloud
+            .has_policy("arn:aws:iam::111122223333:policy/p")
+            .await
+            .unwrap()
+    );
+    let secret = SecretState {
+        has_value: true,
+        is_deleted: false,
+    };
+    assert_eq!(cloud.secret("s").await.unwrap(), Some(secret));
+    assert_eq!(cloud.queue_length("q").await.unwrap(), Some(3));
+    let of_iam = wire.calls();
+    let of_iam = of_iam.iter().find(|call| call.name == "GetPolicy").unwrap();
+    let signature = of_iam.header("authorization").unwrap();
+    assert!(
+        signature.contains("/us-east-1/iam/aws4_request"),
+        "{signature}"
+    );
+}
+
+#[tokio::test]
+async fn a_number_of_tasks_is_sent_alone_and_a_scalable_target_is_seen() {
+    let wire = Wire::new(|call| match call.name.as_str() {
+        "DescribeScalableTargets" => (
+            200,
+            json!({"ScalableTargets": [{"ResourceId": "service/shop/api"}]}).to_string(),
+        ),
+        "UpdateService" => (200, json!({"service": {"serviceName": "api"}}).to_string()),
+        other => panic!("{other}"),
+    });
+    let cloud = wire.cloud();
+    assert!(cloud.scales_itself(&service()).await.unwrap());
+    cloud.set_desired_count(&service(), 5).await.unwrap();
+    assert_eq!(
+        wire.calls()[1].json(),
+        json!({"cluster": "shop", "service": "api", "desiredCount": 5})
+    );
+}
+
+#[tokio::test]
+async fn a_command_is_started_in_a_task_whose_agent_is_shown() {
+    let task = "arn:aws:ecs:eu-west-1:111122223333:task/shop/0f3c1";
+    let wire = Wire::new(move |call| {
+        match call.name.as_str() {
+        "ListTasks" => (200, json!({"taskArns": [task]}).to_string()),
+        "DescribeTasks" => (
+            200,
+            json!({"tasks": [{"taskArn": task, "lastStatus": "RUNNING", "enableExecuteCommand": true,
+                "startedAt": 1_790_000_000, "containers": [{"name": "app", "runtimeId": "0f3c1-1",
+                "managedAgents": [{"name": "ExecuteCommandAgent", "lastStatus": "PENDING"}]}]}]})
+            .to_string(),
+        ),
+        "ExecuteCommand" => (
+            200,
+            json!({"session": {"sessionId": "s-1", "streamUrl": "wss://x", "tokenValue": "t"}})
+                .to_string(),
+        ),
+        other => panic!("{other}"),
+    }
+    });
+    let cloud = wire.cloud();
+    let tasks = cloud.running_tasks(&service()).await.unwrap();
+    assert!(tasks[0].enabled);
+    assert_eq!(tasks[0].containers[0].agent.as_deref(), Some("PENDING"));
+    let session = cloud
+        .execute_command("shop", task, "app", "sh")
+        .await
+        .unwrap();
+    assert_eq!((session.id.as_str(), session.token.as_str()), ("s-1", "t"));
+    assert_eq!(
+        wire.calls()[2].json(),
+        json!({"cluster": "shop", "task": task, "container": "app", "command": "sh", "interactive": true})
+    );
+    let denied = Wire::new(|_| {
+        let refused = json!({"__type": "AccessDeniedException", "message": "no"});
+        (400, refused.to_string())
+    });
+    let error = denied.cloud().running_tasks(&service()).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Denied);
+}
