@@ -136,6 +136,15 @@ impl<C: Cloud> Engine<'_, C> {
         }
         match due {
             WakeUp::Nothing => {
+                if let Wake::Push(push) = wake {
+                    tracing::debug!(
+                        stack = self.service_id.stack,
+                        service = self.service_id.service,
+                        image = %push.image,
+                        selected = newest.map(|newest| newest.tag.as_str()),
+                        "nothing to do: what the image policy selects was followed before"
+                    );
+                }
                 if let Some((record, version)) = stored {
                     flush(self.cloud, record, version, self.worker).await?;
                 }

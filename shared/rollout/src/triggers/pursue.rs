@@ -56,7 +56,8 @@ impl<C: Cloud> Engine<'_, C> {
             Decision::ComeAgain => Err(Stop::Call(self.claimed_already())),
             Decision::Later if request.is_explicit() => Err(Stop::Call(self.is_busy())),
             Decision::Later => self.put_off(written, request).await,
-            Decision::Resume if written.has_not_followed(followed) => {
+            // What a person asks for takes the place of nothing here: the deployment is the policy's still.
+            Decision::Resume if !request.is_explicit() && written.has_not_followed(followed) => {
                 // Then it is looked at again.
                 let change = |record: &mut Record| record.follows(followed);
                 self.note(written.stored, &shown, change).await?;

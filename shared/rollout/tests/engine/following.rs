@@ -309,6 +309,51 @@ async fn a_release_that_is_lower_than_what_runs_is_noted_and_published_once() {
 }
 
 #[tokio::test]
+async fn another_tag_on_what_runs_on_what_failed_or_on_what_waits_is_told_apart() {
+    let api = by(ImagePolicy {
+        order: Some(Order::Pushed),
+        ..tags(&["v*"])
+    });
+    let cloud = cloud(&api);
+    put(&cloud, "v1", '2', 0, 0).await;
+    // Everybody has heard that it is being deployed.
+    assert_eq!(put(&cloud, "v1.0", '2', 1, 1).await, Outcome::Nothing);
+    let expected = |tag: &str, reason| Some((tag.to_owned(), reason));
+    assert_eq!(
+        passed_over(&cloud, &api),
+        expected("v1.0", SkipReason::AlreadyDeploying)
+    );
+    assert_eq!(cloud.detail_types(), ["Deployment Started"]);
+    settle(&cloud, &api, 5).await;
+    let before = cloud.published().len();
+    assert_eq!(put(&cloud, "v1.1", '2', 10, 10).await, Outcome::Nothing);
+    assert_eq!(
+        passed_over(&cloud, &api),
+        expected("v1.1", SkipReason::AlreadyRunning)
+    );
+    assert_eq!(
+        cloud.detail_types().split_off(before),
+        ["Deployment Skipped"]
+    );
+    put(&cloud, "v2", '3', 20, 20).await;
+    assert_eq!(passed_over(&cloud, &api), None);
+    cloud.roll_back(&api, 30);
+    cloud.complete(&api);
+    settle(&cloud, &api, 40).await;
+    assert_eq!(put(&cloud, "v2.1", '3', 50, 50).await, Outcome::Nothing);
+    assert_eq!(
+        passed_over(&cloud, &api),
+        expected("v2.1", SkipReason::FailedBefore)
+    );
+    // An older one that comes late changes nothing of that.
+    assert_eq!(put(&cloud, "v1.1", '2', 10, 60).await, Outcome::Nothing);
+    assert_eq!(
+        passed_over(&cloud, &api),
+        expected("v2.1", SkipReason::FailedBefore)
+    );
+}
+
+#[tokio::test]
 async fn a_build_that_is_older_than_what_runs_is_noted_without_a_word_in_slack() {
     let api = by(ImagePolicy {
         tag_pattern: Some("main-([0-9]+)".to_owned()),

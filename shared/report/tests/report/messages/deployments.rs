@@ -292,6 +292,23 @@ fn an_image_that_is_restored_after_a_change_of_the_stack() {
 }
 
 #[test]
+fn a_release_that_was_not_deployed_is_reported_with_what_the_policy_selects_instead() {
+    let LongshoreEvent::DeploymentSkipped(mut event) = skipped(SkipReason::AnotherSelected) else {
+        unreachable!("it is made as one");
+    };
+    event.selected = Some("v2.0.0".to_owned());
+    let message = message(&LongshoreEvent::DeploymentSkipped(event));
+    let reported = texts(&message).join("\n");
+    for expected in [
+        "the image policy selects another image, which is newer or higher",
+        "*Selected instead:*",
+        "v2.0.0",
+    ] {
+        assert!(reported.contains(expected), "{reported}");
+    }
+}
+
+#[test]
 fn a_deployment_of_the_stack_itself_says_so() {
     let LongshoreEvent::DeploymentSkipped(mut event) = skipped(SkipReason::AlreadyRunning) else {
         unreachable!("it is made as one");

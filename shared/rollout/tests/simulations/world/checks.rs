@@ -24,8 +24,10 @@ impl World {
         }
         for (number, subscriber) in self.subscribers.iter().enumerate() {
             let policy = subscriber.image_policy.compile().unwrap();
+            let record = self.cloud.record(subscriber);
+            let images = learned(&images, record.as_ref(), &subscriber.container);
             let newest = policy.newest(&images, self.now());
-            let Some(record) = self.cloud.record(subscriber) else {
+            let Some(record) = record else {
                 assert_eq!(newest, None, "{}: nobody followed it", subscriber.service);
                 continue;
             };
@@ -410,6 +412,27 @@ impl World {
             assert!(count <= allowed, "{deployment} was begun {count} times");
         }
     }
+}
+
+/// What the registry holds, with what was heard of its tags and written down: some of that only, where events were lost.
+fn learned(
+    images: &[RegistryImage],
+    record: Option<&Record>,
+    container: &str,
+) -> Vec<RegistryImage> {
+    let followed = record.and_then(|record| record.followed.get(container));
+    let passed_over = record.and_then(|record| record.passed_over.get(container));
+    let mut images = images.to_vec();
+    for image in &mut images {
+        if let Some(followed) = followed {
+            image.learn(followed);
+        }
+        if let Some(passed_over) = passed_over {
+            let tag = passed_over.image.tag.as_deref().unwrap_or_default();
+            image.hear(tag, &passed_over.image.digest, passed_over.at);
+        }
+    }
+    images
 }
 
 /// Whether a push, the reconcile or a person asked for the image: neither was it restored, nor did it run
