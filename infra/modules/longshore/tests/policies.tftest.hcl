@@ -834,7 +834,7 @@ run "only_calls_without_a_resource_level_are_allowed_on_every_resource" {
   }
 }
 
-run "roles_are_passed_by_deploy_and_sync_to_ecs_and_by_provision_to_cloudformation" {
+run "roles_are_passed_by_deploy_sync_and_watch_to_ecs_and_by_provision_to_cloudformation" {
   command = plan
 
   assert {
@@ -866,6 +866,14 @@ run "roles_are_passed_by_deploy_and_sync_to_ecs_and_by_provision_to_cloudformati
       },
       {
         function = "sync"
+        resource = [
+          "arn:aws:iam::111122223333:role/shared",
+          "arn:aws:iam::111122223333:role/longshore/*",
+        ]
+        condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        function = "watch"
         resource = [
           "arn:aws:iam::111122223333:role/shared",
           "arn:aws:iam::111122223333:role/longshore/*",

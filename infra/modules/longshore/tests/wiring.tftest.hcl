@@ -328,7 +328,7 @@ run "each_queue_accepts_exactly_the_rules_of_its_function" {
   }
 
   assert {
-    condition     = length(distinct([for rule in output.rules : rule.arn])) == 15
+    condition     = length(distinct([for rule in output.rules : rule.arn])) == 16
     error_message = "The rules are not distinguished here."
   }
 

@@ -103,4 +103,5 @@ fn every_record_of_a_schedule_is_read() {
     };
     let records = read_corpus(&corpus(), "schedule-record", &key);
     assert!(records.iter().any(|record| !record.outbox.is_empty()));
+    assert!(records.iter().any(|record| !record.running.is_empty()));
 }

@@ -85,6 +85,12 @@ impl<'a> NamedStack<'a> {
             .map(|(name, spec)| NamedService { name, spec })
     }
 
+    /// The service of this name.
+    pub(super) fn member(&self, name: &str) -> Option<NamedService<'a>> {
+        let (name, spec) = self.stack.services.get_key_value(name)?;
+        Some(NamedService { name, spec })
+    }
+
     pub(super) fn subnet_ids(&self, own: Option<&Vec<String>>) -> Vec<Value> {
         let ids = own.unwrap_or(&self.stack.network.subnet_ids);
         ids.iter().map(|id| Value::written(id)).collect()

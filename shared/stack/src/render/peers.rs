@@ -64,10 +64,7 @@ struct Peers<'a> {
 impl<'a> Peers<'a> {
     fn of(named_stack: &NamedStack<'a>) -> Self {
         let mut peers = Self::default();
-        let find = |name: &str| {
-            let mut members = named_stack.members();
-            members.find(|member| member.name == name)
-        };
+        let find = |name: &str| named_stack.member(name);
         for named_service in named_stack.members() {
             let Some(group) = &named_service.spec.security_group else {
                 continue;
@@ -143,8 +140,7 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
 }
 
 fn groups<'a>(named_stack: &NamedStack<'a>, service: &str) -> Vec<(Vec<&'a str>, Value)> {
-    let mut members = named_stack.members();
-    let member = members.find(|member| member.name == service);
+    let member = named_stack.member(service);
     member.map_or_else(Vec::new, NamedService::named_security_groups)
 }
 
