@@ -1,6 +1,6 @@
 //! What a wake-up is about.
 
-use longshore_events::longshore::SkipReason;
+use longshore_events::longshore::{SkipReason, Source};
 use longshore_policy::image_policy::{Policy, RegistryImage};
 use longshore_state::Worker;
 
@@ -62,12 +62,23 @@ fn was_put_since(
     newest: &RegistryImage,
 ) -> bool {
     let followed = record.followed.get(container);
-    let (Some(asked), Some(followed)) = (record.asked.get(container), followed) else {
+    let Some(followed) = followed else {
         return false;
     };
+    let last = &record.deployment;
+    let is_policys = matches!(last.source, Source::Push | Source::Reconcile);
+    // What a stack was made with or changed to counts as asked for, too.
+    let of_stack = last
+        .image_in(container)
+        .filter(|_| !is_policys)
+        .map(|image| (last.requested_at, image));
+    let asked = record.asked.get(container);
+    let asked = asked.map(|asked| (asked.at, &asked.image));
     policy.moves_on(newest, Some(followed))
-        && (followed.tagged_since()..newest.tagged_since()).contains(&asked.at)
-        && asked.image.digest != newest.digest
+        && asked.into_iter().chain(of_stack).any(|(at, image)| {
+            (followed.tagged_since()..newest.tagged_since()).contains(&at)
+                && image.digest != newest.digest
+        })
 }
 
 /// What to note of a request that waits, by whether a route still names its container.
