@@ -13,4 +13,4 @@ pub mod tasks;
 pub mod watch;
 
 pub use outcome::WatchOutcome;
-pub(crate) use task::impossible;
+pub(crate) use task::{client_token, impossible};

@@ -15,9 +15,9 @@ use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, Worker, decide_again, load, outbox, save};
 
 use super::outcome::WatchOutcome;
+use super::task::client_token;
 use crate::ports::{Cloud, TaskRequest, TaskState};
 use crate::schedule_record::{FailedRun, LimitedRun, ScheduleKey, ScheduleRecord};
-use crate::triggers::run::client_token;
 
 /// Writes down how a task of a schedule ended, and publishes it if it failed.
 ///

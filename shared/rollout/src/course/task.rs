@@ -117,7 +117,7 @@ fn request(
         environment: task.environment.clone(),
         cpu: None,
         memory: None,
-        client_token: client_token(deployment, phase, place),
+        client_token: token_of(deployment, phase, place),
         started_by: started_by_deploy(&deployment.stack, &deployment.service),
     };
     Some((task, request))
@@ -143,11 +143,15 @@ pub(crate) fn impossible(request: &TaskRequest) -> Option<String> {
 
 /// The same for each attempt to start this task, and for no other task: several services share the id of a
 /// deployment that one push has led to.
-fn client_token(deployment: &Deployment, phase: TaskPhase, place: usize) -> String {
-    let text = format!(
+fn token_of(deployment: &Deployment, phase: TaskPhase, place: usize) -> String {
+    client_token(&format!(
         "{}/{}/{}/{}/{phase:?}/{place}",
         deployment.stack, deployment.service, deployment.number, deployment.id
-    );
-    let digest = Sha256::digest(text.as_bytes());
+    ))
+}
+
+/// The same for each attempt at the same thing; ECS takes at most 64 characters.
+pub(crate) fn client_token(what: &str) -> String {
+    let digest = Sha256::digest(what.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

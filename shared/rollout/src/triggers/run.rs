@@ -9,9 +9,8 @@ use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, Worker};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::course::impossible;
+use crate::course::{client_token, impossible};
 use crate::known::{UNKNOWN, ecs_service};
 use crate::ports::{Cloud, TaskRequest};
 
@@ -118,12 +117,6 @@ async fn start<C: Cloud>(
         task_definition: request.task_definition,
         container: request.container,
     }))
-}
-
-/// The same for each attempt at the same thing; ECS takes at most 64 characters.
-pub(crate) fn client_token(what: &str) -> String {
-    let digest = Sha256::digest(what.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// With which status a program ends that stands for this task: that of the container with the command, or else 1.
