@@ -2757,6 +2757,8 @@ fn what_is_not_there_is_reported_at_its_place() {
 }
 
 /// The shop with this laid over it, whose service api has no image yet, after it was decided what waits.
+// Clippy takes the functions beside `#[test]` functions for tests only when it is configured so.
+#[cfg(test)]
 fn waiting(overlay: &str) -> (Stack, Vec<Problem>, Vec<Problem>) {
     let reading = shop(overlay).unwrap();
     let mut stack = reading.stack.clone();
