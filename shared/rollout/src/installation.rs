@@ -14,12 +14,13 @@ use crate::lost_events::FUNCTIONS;
 const LIMITS: &str = "installation/limits.json";
 
 /// The rules of AWS's own bus, without the prefix; a test compares them with the Terraform.
-pub const RULES_OF_AWS: [&str; 10] = [
+pub const RULES_OF_AWS: [&str; 11] = [
     "deploy-task-stopped",
     "deployment-changed",
     "image-cached",
     "image-pushed",
     "release-written",
+    "scheduled-task-runs",
     "stack-changed",
     "stack-imported",
     "stack-written",

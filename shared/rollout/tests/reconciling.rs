@@ -124,6 +124,7 @@ mod reconciling {
             ("GetObject routes", 50),
             ("GetObject services", SHARD),
             ("ListObjectsV2 routes", 1),
+            ("ListObjectsV2 schedules", 1),
             ("ListObjectsV2 services", 1),
         ]
         .map(|(operation, calls)| (operation.to_owned(), calls))
