@@ -1051,7 +1051,7 @@ mod tests {
         let reported = what_runs(&[lint, running(Part::Templates)]);
         assert_eq!(
             reported,
-            "lint 0 s (compiling: 213 of 480 done, now tokio); templates 0 s"
+            "compile and lint 0 s (compiling: 213 of 480 done, now tokio); templates 0 s"
         );
     }
 
