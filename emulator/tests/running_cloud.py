@@ -37,7 +37,7 @@ ALARM = {
 }
 
 # A function in a custom runtime, as small as one can be: it writes down each event under its log's name
-# and fails, takes its time, or puts an object, when the event says so.
+# and fails, takes its time, waits for a file, or puts an object, when the event says so.
 BOOTSTRAP = """#!{python}
 import json, os, time, urllib.request
 api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
@@ -50,6 +50,8 @@ while True:
         journal.write(json.dumps(entry) + "\\n")
     detail = event.get("detail") or event
     time.sleep(detail.get("sleep", 0))
+    while detail.get("until") and not os.path.exists(detail["until"]):
+        time.sleep(0.05)
     if detail.get("put"):
         from botocore.session import Session
         s3 = Session().create_client("s3")
@@ -258,9 +260,8 @@ class Cloud:
             Handler="bootstrap",
             Role=self.role(list(statements)),
             Code={"ZipFile": self.code},
-            Timeout=10,
             Environment={"Variables": {"JOURNAL": str(journal)}},
-            **options,
+            **{"Timeout": 10, **options},
         )
         return name, answer["FunctionArn"], lambda: [json.loads(line) for line in journal.read_text().splitlines()]
 

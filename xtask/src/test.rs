@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check and every test, with one table at the end.
 //!
-//! Parts run side by side, one more than the machine has processors, in an order that keeps them busy: while one waits for
-//! a rollout, another compiles. What a part prints is kept together and shown when it ends.
+//! Parts run side by side, as many as the machine has processors and those that wait for rollouts beside them, in an order
+//! that keeps the processors busy. What a part prints is kept together and shown when it ends.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -106,6 +106,11 @@ impl Part {
             Self::Judges => "judges",
             Self::Faults => "faults",
         }
+    }
+
+    /// Whether it keeps a processor busy, rather than wait for rollouts most of the time.
+    fn works(self) -> bool {
+        !matches!(self, Self::EndToEnd | Self::Stacks | Self::Faults)
     }
 
     /// What must have ended before, where it is a part of the run: cargo lets only one command compile at a time, and the
@@ -238,8 +243,7 @@ fn side_by_side(
     terminal: &mut Terminal,
     parts: &[Part],
 ) -> Vec<Outcome> {
-    // One more than there are processors: a part that waits for a rollout leaves its own idle.
-    let places = processors() + 1;
+    let places = processors();
     let (sender, news) = mpsc::channel();
     let mut waiting = parts.to_vec();
     let mut running: Vec<Running> = Vec::new();
@@ -247,9 +251,8 @@ fn side_by_side(
     std::thread::scope(|scope| {
         let mut reported = Instant::now();
         loop {
-            while running.len() < places
-                && check_interruption().is_ok()
-                && let Some(part) = take_next(&mut waiting, &running)
+            while check_interruption().is_ok()
+                && let Some(part) = take_next(&mut waiting, &running, places)
             {
                 let suite = Suite::new(workspace, arguments, collected(terminal, part, &sender));
                 begin(scope, suite, part, &sender);
@@ -293,9 +296,15 @@ fn side_by_side(
     outcomes
 }
 
-/// The first part that waits for nothing that is still to come.
-fn take_next(waiting: &mut Vec<Part>, running: &[Running]) -> Option<Part> {
+/// The first part that waits for nothing that is still to come, and for which a processor is free or that needs none for
+/// itself.
+fn take_next(waiting: &mut Vec<Part>, running: &[Running], places: usize) -> Option<Part> {
+    let working = running.iter().filter(|running| running.part.works());
+    let is_free = working.count() < places;
     let place = waiting.iter().position(|part| {
+        if part.works() && !is_free {
+            return false;
+        }
         let is_open = |other: &Part| {
             waiting.contains(other) || running.iter().any(|running| running.part == *other)
         };
@@ -983,13 +992,23 @@ mod tests {
         let mut waiting = vec![Part::Unit, Part::Stacks, Part::Templates];
         let lint_and_packages = [running(Part::Lint), running(Part::Package)];
         assert_eq!(
-            take_next(&mut waiting, &lint_and_packages),
+            take_next(&mut waiting, &lint_and_packages, 3),
             Some(Part::Templates)
         );
-        assert_eq!(take_next(&mut waiting, &lint_and_packages), None);
+        assert_eq!(take_next(&mut waiting, &lint_and_packages, 3), None);
         let packages = [running(Part::Package)];
-        assert_eq!(take_next(&mut waiting, &packages), Some(Part::Unit));
-        assert_eq!(take_next(&mut waiting, &[]), Some(Part::Stacks));
+        assert_eq!(take_next(&mut waiting, &packages, 3), Some(Part::Unit));
+        assert_eq!(take_next(&mut waiting, &[], 3), Some(Part::Stacks));
+    }
+
+    #[test]
+    fn a_part_that_waits_for_rollouts_runs_beside_as_many_as_there_are_processors() {
+        let mut waiting = vec![Part::Cloud, Part::EndToEnd];
+        let both_work = [running(Part::Unit), running(Part::Package)];
+        assert_eq!(take_next(&mut waiting, &both_work, 2), Some(Part::EndToEnd));
+        assert_eq!(take_next(&mut waiting, &both_work, 2), None);
+        let one_waits = [running(Part::EndToEnd), running(Part::Package)];
+        assert_eq!(take_next(&mut waiting, &one_waits, 2), Some(Part::Cloud));
     }
 
     #[test]
@@ -998,7 +1017,7 @@ mod tests {
             for second in Part::value_variants() {
                 let mut waiting = vec![*first, *second];
                 let mut begun = 0;
-                while take_next(&mut waiting, &[]).is_some() {
+                while take_next(&mut waiting, &[], 1).is_some() {
                     begun += 1;
                 }
                 assert_eq!((begun, waiting.len()), (2, 0), "{first:?} and {second:?}");
