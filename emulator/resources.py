@@ -159,6 +159,9 @@ def _parameters(action, _params, data, _path):
 
 
 def _repositories(_action, _params, data, _path):
+    # The calls about tags name it by its ARN.
+    if data.get("resourceArn"):
+        return data["resourceArn"]
     names = data.get("repositoryNames")
     return _named("ecr", "repository", names[0]) if names else None
 
