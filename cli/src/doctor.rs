@@ -38,11 +38,9 @@ pub async fn run<C: DocumentStore + DocumentVersions + Installation>(
     arguments: &DoctorArguments,
 ) -> anyhow::Result<Answer> {
     let installation = examine(cloud, meant).await;
-    // Where the bucket cannot be read, that is what is wrong, and not each document.
-    let is_readable =
-        installation.account.is_some() && cloud.list_documents("installation/").await.is_ok();
     let mut findings = Vec::new();
-    for documents in ALL.iter().filter(|_| is_readable) {
+    // Where the bucket cannot be read, that is what is wrong, and not each document.
+    for documents in ALL.iter().filter(|_| installation.is_readable) {
         for damaged in documents.examine(cloud).await? {
             let restored = match arguments.repair {
                 true => documents.repair(cloud, &damaged).await.map(|()| true),
@@ -64,7 +62,7 @@ pub async fn run<C: DocumentStore + DocumentVersions + Installation>(
                 "installation": installation,
                 "documents": findings,
             }))?,
-            Output::Text if !is_readable => text_of_installation(&installation),
+            Output::Text if !installation.is_readable => text_of_installation(&installation),
             Output::Text => format!(
                 "{}\n\n{}",
                 text_of_installation(&installation),

@@ -1,10 +1,13 @@
 //! `longshore replay`.
 
 use longshore_report::words::{counted, second};
-use longshore_rollout::lost_events::{DeadLetterQueues, FUNCTIONS, Fate, Replayed, replay};
+use longshore_rollout::lost_events::{
+    DeadLetterQueues, FUNCTIONS, Fate, LostEvent, Replayed, replay,
+};
 
 use crate::answer::{Answer, Status};
 use crate::arguments::{Output, ReplayArguments};
+use crate::outcome::DRY_RUN;
 use crate::terminal;
 
 /// Puts lost events back to their functions, or shows them. Bad news is an event that could not be put back.
@@ -25,9 +28,7 @@ pub async fn run<C: DeadLetterQueues>(
             functions.join("-dead-letters, ")
         );
     }
-    let has_failed = |event: &longshore_rollout::lost_events::LostEvent| {
-        matches!(event.fate, Fate::Failed { .. })
-    };
+    let has_failed = |event: &LostEvent| matches!(event.fate, Fate::Failed { .. });
     Ok(Answer {
         status: Status::of(!replayed.events.iter().any(has_failed)),
         text: match arguments.output {
@@ -54,7 +55,7 @@ fn text(replayed: &Replayed, dry_run: bool) -> String {
     if !events.is_empty() {
         text.push_str(&match dry_run {
             true => format!(
-                "\n{} would be put back (dry run: nothing was done)",
+                "\n{} would be put back {DRY_RUN}",
                 counted(events.len(), "event")
             ),
             false => format!(

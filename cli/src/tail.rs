@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_policy::route::ServiceId;
+use longshore_rollout::asked::AskError;
 use longshore_rollout::ports::{Cloud, TaskLogs};
-use longshore_rollout::running_logs::{RunningLogs, RunningLogsError, WrittenLine};
+use longshore_rollout::running_logs::{RunningLogs, WrittenLine};
 
 use crate::output::Output;
 use crate::terminal;
@@ -90,7 +91,7 @@ async fn follow_for_ever<C: Cloud + TaskLogs>(
                 }
             }
             // Nobody stops looking on because one call failed.
-            Err(error) if error.is_transient() => {
+            Err(error @ AskError::Call { .. }) => {
                 terminal::note(&format!("{error}; looking again"));
             }
             Err(error) => return Err(error.into()),
@@ -103,7 +104,7 @@ async fn follow_for_ever<C: Cloud + TaskLogs>(
 async fn next<C: Cloud + TaskLogs>(
     logs: &mut RunningLogs<'_, C>,
     look: bool,
-) -> Result<Vec<WrittenLine>, RunningLogsError> {
+) -> Result<Vec<WrittenLine>, AskError> {
     if look {
         logs.look().await?;
     }

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.running_cloud import NETWORK, SERVE, CloudTest, unique
+from tests.running_cloud import NETWORK, SERVE, CloudTest, unique, wait_until
 from tests.stacks import network
 
 
@@ -22,18 +22,63 @@ class Answers(CloudTest):
         plain = efs.create_file_system(CreationToken=unique("files"), Encrypted=False)
         self.assertNotIn("KmsKeyId", plain)
 
+    def answered(self, client, service, operation, call):
+        """The body of an answer: boto3 shows no member that it does not know."""
+        bodies = []
+        client.meta.events.register(
+            f"before-parse.{service}.{operation}", lambda response_dict, **_: bodies.append(response_dict["body"])
+        )
+        call()
+        return json.loads(bodies[0])
+
     def test_a_mount_target_has_no_arn(self):
         efs = self.cloud.client("efs")
         files = efs.create_file_system(CreationToken=unique("files"))["FileSystemId"]
         efs.create_mount_target(FileSystemId=files, SubnetId=network()[1][0])
-        # boto3 shows no member that it does not know.
-        bodies = []
-        efs.meta.events.register(
-            "before-parse.efs.DescribeMountTargets", lambda response_dict, **_: bodies.append(response_dict["body"])
+        answer = self.answered(
+            efs, "efs", "DescribeMountTargets", lambda: efs.describe_mount_targets(FileSystemId=files)
         )
-        efs.describe_mount_targets(FileSystemId=files)
-        (target,) = json.loads(bodies[0])["MountTargets"]
+        (target,) = answer["MountTargets"]
         self.assertNotIn("MountTargetArn", target)
+
+    def test_listed_rules_do_not_say_who_made_them(self):
+        events, name = self.cloud.client("events"), unique("rule")
+        events.put_rule(Name=name, EventPattern='{"source": ["a"]}')
+        answer = self.answered(events, "events", "ListRules", lambda: events.list_rules(NamePrefix=name))
+        (rule,) = answer["Rules"]
+        self.assertEqual((rule["Name"], rule["State"]), (name, "ENABLED"))
+        self.assertNotIn("CreatedBy", rule)
+
+    def test_a_function_that_is_well_has_no_reasons(self):
+        functions, (name, _, _) = self.cloud.client("lambda"), self.cloud.function()
+        wait_until(
+            "the function is active",
+            lambda: functions.get_function(FunctionName=name)["Configuration"]["State"] == "Active",
+        )
+        answer = self.answered(
+            functions,
+            "lambda",
+            "GetFunctionConfiguration",
+            lambda: functions.get_function_configuration(FunctionName=name),
+        )
+        self.assertEqual(answer["State"], "Active")
+        empty = [member for member in answer if member.endswith(("Reason", "ReasonCode")) and not answer[member]]
+        self.assertEqual(empty, [])
+        self.assertNotIn("RuntimeVersionConfig", answer)
+
+    def test_a_service_says_what_service_connect_does_of_its_deployments(self):
+        ecs, cluster = self.cloud.client("ecs"), self.cloud.cluster()
+        definition = self.cloud.register(unique("family"), self.cloud.built(f"shop/{unique('api')}", SERVE))
+        options = {"launchType": "FARGATE", "networkConfiguration": NETWORK, "taskDefinition": definition}
+        connect = {"serviceConnectConfiguration": {"enabled": False}}
+        answer = self.answered(
+            ecs,
+            "ecs",
+            "CreateService",
+            lambda: ecs.create_service(cluster=cluster, serviceName="api", desiredCount=0, **connect, **options),
+        )
+        service = answer["service"]
+        self.assertNotIn("serviceConnectConfiguration", service)
 
     def test_lines_are_those_of_streams_whose_names_begin_so(self):
         logs = self.cloud.client("logs")

@@ -9,6 +9,7 @@ use longshore_events::manual::{
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
+use longshore_rollout::asked::AskError;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
 use longshore_rollout::doctor::report_unreadable;
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
@@ -20,7 +21,7 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_rollout::triggers::reconcile::{Reconciled, reconcile, reconcile_shard};
 use longshore_rollout::triggers::release::{ReleaseOutcome, deploy_release};
 use longshore_rollout::triggers::rollback::{RollbackError, rollback};
-use longshore_rollout::triggers::run::{RunError, run_task};
+use longshore_rollout::triggers::run::run_task;
 use longshore_rollout::triggers::settled::{
     Done, ReconciledStacks, SettledService, reconcile_settled_stacks, stack_settled,
 };
@@ -204,8 +205,8 @@ async fn handle_run<C: Cloud>(
         }
         Err(error) => Err(Failure {
             kind: match error {
-                RunError::Refused { .. } => "Refused",
-                RunError::Call { .. } => "CallFailed",
+                AskError::Refused { .. } => "Refused",
+                AskError::Call { .. } => "CallFailed",
             },
             message: error.to_string(),
         }),

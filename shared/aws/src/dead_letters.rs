@@ -11,10 +11,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::endpoint::endpoint;
-use crate::error::{classify, unreadable};
-use crate::exchange::{Exchange, Unsuccessful};
-use crate::signed::{json_call, json_error};
+use crate::error::not_found;
+use crate::signed::{RestCall, json_call};
 
 /// How long nobody else is shown a message that was received: long enough for all of a queue to be put back.
 const HIDDEN_SECONDS: u32 = 600;
@@ -68,14 +66,7 @@ impl DeadLetterQueues for AwsCloud {
             .await;
         match found {
             Ok(answer) => Ok(answer["QueueUrl"].as_str().map(str::to_owned)),
-            Err(error)
-                if error.class == ErrorClass::NotFound
-                    || error.code.as_deref().is_some_and(|code| {
-                        code.ends_with("QueueDoesNotExist") || code.ends_with("NonExistentQueue")
-                    }) =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -97,9 +88,8 @@ impl DeadLetterQueues for AwsCloud {
     async fn delete(&self, queue_url: &str, message: &Message) -> Result<(), CallError> {
         let request = json!({"QueueUrl": queue_url, "ReceiptHandle": message.receipt});
         let operation = format!("delete a message of queue {queue_url}");
-        let done: IgnoredAny = self.sqs(&operation, "DeleteMessage", &request).await?;
-        let IgnoredAny = done;
-        Ok(())
+        let done = self.sqs::<IgnoredAny>(&operation, "DeleteMessage", &request);
+        done.await.map(drop)
     }
 
     async fn release(&self, queue_url: &str, message: &Message) -> Result<(), CallError> {
@@ -109,54 +99,31 @@ impl DeadLetterQueues for AwsCloud {
             "VisibilityTimeout": 0,
         });
         let operation = format!("release a message of queue {queue_url}");
-        let done: IgnoredAny = self
-            .sqs(&operation, "ChangeMessageVisibility", &request)
-            .await?;
-        let IgnoredAny = done;
-        Ok(())
+        let done = self.sqs::<IgnoredAny>(&operation, "ChangeMessageVisibility", &request);
+        done.await.map(drop)
     }
 
     async fn invoke(&self, function: &str, event: &Value) -> Result<(), CallError> {
-        let region = self.configuration.region().map(AsRef::as_ref);
-        let base = endpoint(&self.configuration, "lambda", region.unwrap_or_default());
         let operation = format!("give an event to function {function}");
-        let exchange = Exchange {
+        let call = RestCall {
+            operation: &operation,
+            service: "lambda",
             method: "POST",
-            url: format!("{base}2015-03-31/functions/{function}/invocations"),
-            headers: vec![
-                ("content-type".to_owned(), "application/json".to_owned()),
-                ("x-amz-invocation-type".to_owned(), "Event".to_owned()),
+            path: &format!("2015-03-31/functions/{function}/invocations"),
+            headers: &[
+                ("content-type", "application/json"),
+                ("x-amz-invocation-type", "Event"),
             ],
             body: event.to_string(),
-            read_error: json_error,
-            signed_for: Some("lambda"),
         };
-        match exchange.send(&self.configuration).await {
-            Ok(_) => Ok(()),
-            Err(Unsuccessful::Refused {
-                status,
-                code,
-                message,
-            }) => Err(CallError {
-                operation,
-                class: classify(code.as_deref(), Some(status), &message),
-                code,
-                message,
-            }),
-            Err(Unsuccessful::Unanswered(message)) => Err(unreadable(operation, message)),
-        }
+        call.send(&self.configuration).await.map(drop)
     }
 
     async fn send_back(&self, queue_arn: &str, message: &Message) -> Result<(), CallError> {
         let name = queue_arn.rsplit(':').next().unwrap_or_default();
         let operation = format!("send a message to queue {name}");
         let Some(queue_url) = self.queue_url(name).await? else {
-            return Err(CallError {
-                operation,
-                class: ErrorClass::NotFound,
-                code: None,
-                message: "there is no such queue any more".to_owned(),
-            });
+            return Err(not_found(&operation, "there is no such queue any more"));
         };
         let attributes: serde_json::Map<String, Value> = message
             .attributes
@@ -171,9 +138,8 @@ impl DeadLetterQueues for AwsCloud {
             "MessageBody": message.body,
             "MessageAttributes": attributes,
         });
-        let done: IgnoredAny = self.sqs(&operation, "SendMessage", &request).await?;
-        let IgnoredAny = done;
-        Ok(())
+        let done = self.sqs::<IgnoredAny>(&operation, "SendMessage", &request);
+        done.await.map(drop)
     }
 }
 

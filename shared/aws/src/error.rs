@@ -127,12 +127,18 @@ pub(crate) fn classify(code: Option<&str>, status: Option<u16>, message: &str) -
         | "NoSuchVersion"
         | "FileSystemNotFound"
         | "NamespaceNotFound"
+        // IAM's word, and the two of SQS: of its protocol in JSON, and of the older one.
+        | "NoSuchEntity"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue"
         | "ImageNotFoundException"
         | "RepositoryNotFoundException"
         | "ServiceNotFoundException"
         | "ServiceNotActiveException"
         | "ClusterNotFoundException"
         | "ResourceNotFoundException" => ErrorClass::NotFound,
+        // EC2 has a code of its own for each kind of thing that is not there.
+        code if code.ends_with(".NotFound") => ErrorClass::NotFound,
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"

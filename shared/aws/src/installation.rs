@@ -12,10 +12,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::endpoint::endpoint;
-use crate::error::{classify, failed, unreadable};
-use crate::exchange::{Exchange, Unsuccessful};
-use crate::signed::{Query, json_call, json_error};
+use crate::error::{failed, unreadable};
+use crate::signed::{Query, RestCall, json_call};
 
 /// The answer to GetCallerIdentity: the AWS Security Token Service API Reference.
 #[derive(Debug, Deserialize)]
@@ -69,32 +67,18 @@ impl Installation for AwsCloud {
 
     async fn function(&self, name: &str) -> Result<Option<FunctionState>, CallError> {
         let operation = format!("look at function {name}");
-        let region = self.configuration.region().map(AsRef::as_ref);
-        let base = endpoint(&self.configuration, "lambda", region.unwrap_or_default());
-        let exchange = Exchange {
+        let call = RestCall {
+            operation: &operation,
+            service: "lambda",
             method: "GET",
-            url: format!("{base}2015-03-31/functions/{name}/configuration"),
-            headers: Vec::new(),
+            path: &format!("2015-03-31/functions/{name}/configuration"),
+            headers: &[],
             body: String::new(),
-            read_error: json_error,
-            signed_for: Some("lambda"),
         };
-        let body = match exchange.send(&self.configuration).await {
+        let body = match call.send(&self.configuration).await {
             Ok(body) => body,
-            Err(Unsuccessful::Refused { status: 404, .. }) => return Ok(None),
-            Err(Unsuccessful::Refused {
-                status,
-                code,
-                message,
-            }) => {
-                return Err(CallError {
-                    operation,
-                    class: classify(code.as_deref(), Some(status), &message),
-                    code,
-                    message,
-                });
-            }
-            Err(Unsuccessful::Unanswered(message)) => return Err(unreadable(operation, message)),
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         let function: Function = serde_json::from_slice(&body)
             .map_err(|error| unreadable(operation, error.to_string()))?;
@@ -153,12 +137,7 @@ impl Installation for AwsCloud {
             .await;
         match found {
             Ok(IgnoredAny) => Ok(true),
-            Err(error)
-                if error.class == ErrorClass::NotFound
-                    || error.code.as_deref() == Some("NoSuchEntity") =>
-            {
-                Ok(false)
-            }
+            Err(error) if error.class == ErrorClass::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }

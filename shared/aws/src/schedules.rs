@@ -2,17 +2,12 @@
 //! Reference, GetSchedule.
 
 use longshore_rollout::ports::{ScheduledTask, TaskSchedules};
-use longshore_state::CallError;
+use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 
 use crate::AwsCloud;
-use crate::endpoint::endpoint;
-use crate::error::{classify, unreadable};
-use crate::exchange::{Exchange, Unsuccessful};
-use crate::signed::json_error;
-
-/// The service, as signatures name it.
-const SCHEDULER: &str = "scheduler";
+use crate::error::unreadable;
+use crate::signed::RestCall;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -42,30 +37,18 @@ impl TaskSchedules for AwsCloud {
         schedule_name: &str,
     ) -> Result<Option<ScheduledTask>, CallError> {
         let operation = format!("look at schedule {schedule_name} of group {schedule_group}");
-        let region = self.configuration.region().map(AsRef::as_ref);
-        let base = endpoint(&self.configuration, SCHEDULER, region.unwrap_or_default());
-        let exchange = Exchange {
+        let call = RestCall {
+            operation: &operation,
+            service: "scheduler",
             method: "GET",
-            url: format!("{base}schedules/{schedule_name}?groupName={schedule_group}"),
-            headers: Vec::new(),
+            path: &format!("schedules/{schedule_name}?groupName={schedule_group}"),
+            headers: &[],
             body: String::new(),
-            read_error: json_error,
-            signed_for: Some(SCHEDULER),
         };
-        match exchange.send(&self.configuration).await {
+        match call.send(&self.configuration).await {
             Ok(body) => task_of(&body).map_err(|error| unreadable(operation, error.to_string())),
-            Err(Unsuccessful::Refused { status: 404, .. }) => Ok(None),
-            Err(Unsuccessful::Refused {
-                status,
-                code,
-                message,
-            }) => Err(CallError {
-                operation,
-                class: classify(code.as_deref(), Some(status), &message),
-                code,
-                message,
-            }),
-            Err(Unsuccessful::Unanswered(message)) => Err(unreadable(operation, message)),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

@@ -45,25 +45,69 @@ impl SignedCall<'_> {
             read_error: self.read_error,
             signed_for: Some(self.service),
         };
-        match exchange.send(configuration).await {
-            Ok(body) => String::from_utf8(body)
-                .map_err(|error| unreadable(self.operation, error.to_string())),
-            Err(Unsuccessful::Unanswered(message)) => Err(unreadable(self.operation, message)),
-            Err(Unsuccessful::Refused {
-                status,
-                code,
-                message,
-            }) => Err(CallError {
-                operation: self.operation.to_owned(),
-                class: match code.as_deref() {
-                    // EC2 has a code of its own for each kind of thing that is not there.
-                    Some(code) if code.ends_with(".NotFound") => ErrorClass::NotFound,
-                    code => classify(code, Some(status), &message),
-                },
-                code,
-                message,
-            }),
-        }
+        let body = exchange.send(configuration).await;
+        let body = body.map_err(|error| unsuccessful(self.operation, error))?;
+        String::from_utf8(body).map_err(|error| unreadable(self.operation, error.to_string()))
+    }
+}
+
+fn unsuccessful(operation: &str, error: Unsuccessful) -> CallError {
+    match error {
+        Unsuccessful::Unanswered(message) => unreadable(operation, message),
+        Unsuccessful::Refused {
+            status,
+            code,
+            message,
+        } => CallError {
+            operation: operation.to_owned(),
+            class: classify(code.as_deref(), Some(status), &message),
+            code,
+            message,
+        },
+    }
+}
+
+/// A call of a service that has a path for each resource and speaks JSON, such as Lambda.
+pub(crate) struct RestCall<'a> {
+    /// What is tried on which resource.
+    pub operation: &'a str,
+    /// The service, as signatures name it.
+    pub service: &'static str,
+    /// `GET`, `POST`.
+    pub method: &'static str,
+    /// The path, without the slash that it begins with, and the query.
+    pub path: &'a str,
+    /// Headers besides those of the signature.
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: String,
+}
+
+impl RestCall<'_> {
+    /// Sends it with the configuration's region, credentials and endpoint, and gives the body of the answer.
+    pub(crate) async fn send(self, configuration: &SdkConfig) -> Result<Vec<u8>, CallError> {
+        let region = configuration.region().map(AsRef::as_ref);
+        let base = endpoint(configuration, self.service, region.unwrap_or_default());
+        let headers = self.headers.iter();
+        let exchange = Exchange {
+            method: self.method,
+            url: format!("{base}{}", self.path),
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: self.body,
+            read_error: json_error,
+            signed_for: Some(self.service),
+        };
+        let answer = exchange.send(configuration).await;
+        answer.map_err(|error| {
+            // The path names the resource, so that its code may be left out.
+            let is_missing = matches!(error, Unsuccessful::Refused { status: 404, .. });
+            let mut error = unsuccessful(self.operation, error);
+            if is_missing {
+                error.class = ErrorClass::NotFound;
+            }
+            error
+        })
     }
 }
 

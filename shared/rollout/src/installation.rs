@@ -126,6 +126,9 @@ pub struct Examined {
     /// The program of the functions, by the beginning of its SHA-256, where all have the same.
     pub version: Option<String>,
     pub findings: Vec<Finding>,
+    /// Whether the documents of its state can be read.
+    #[serde(skip)]
+    pub is_readable: bool,
 }
 
 /// Looks at all that an installation consists of, and says what is wrong with each part and what to do.
@@ -136,10 +139,12 @@ pub async fn examine<C: Installation + DocumentStore>(cloud: &C, meant: &Meant) 
         findings: Vec::new(),
     };
     let mut version = None;
+    let mut is_readable = false;
     let account = doctor.account().await;
     // Without credentials everything else would be said to be wrong, too.
     if account.is_some() {
-        if doctor.bucket().await {
+        is_readable = doctor.bucket().await;
+        if is_readable {
             doctor.limits(account.as_deref()).await;
         }
         let functions = doctor.functions().await;
@@ -154,6 +159,7 @@ pub async fn examine<C: Installation + DocumentStore>(cloud: &C, meant: &Meant) 
         region: meant.region.clone(),
         version,
         findings: doctor.findings,
+        is_readable,
     }
 }
 
@@ -325,18 +331,14 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
             if theirs == Some(ours) {
                 continue;
             }
-            self.findings.push(Finding {
-                about: about.to_owned(),
-                problem: match theirs {
-                    Some(theirs) => format!("its {variable} is {theirs}, and yours is {ours}"),
-                    None => format!("its {variable} is not set"),
-                },
-                remedy: match theirs {
-                    Some(theirs) => format!("give {option} {theirs}, or {APPLY}"),
-                    None => APPLY.to_owned(),
-                },
-                is_known: true,
-            });
+            let (problem, remedy) = match theirs {
+                Some(theirs) => (
+                    format!("its {variable} is {theirs}, and yours is {ours}"),
+                    format!("give {option} {theirs}, or {APPLY}"),
+                ),
+                None => (format!("its {variable} is not set"), APPLY.to_owned()),
+            };
+            self.wrong(about.to_owned(), problem, remedy);
         }
     }
 

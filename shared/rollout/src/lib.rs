@@ -12,6 +12,7 @@
 //!
 //! Each uses those above it. The world is behind the [`ports`]. Time and ids come in as arguments.
 
+pub mod asked;
 pub mod course;
 pub mod decide;
 pub mod doctor;

@@ -9,6 +9,7 @@ use longshore_state::CallError;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::asked::AskError;
 use crate::known::{UNKNOWN, ecs_service};
 use crate::ports::{Cloud, StreamLine, TaskDefinition, TaskLogs};
 
@@ -42,32 +43,6 @@ pub struct WrittenLine {
     pub message: String,
 }
 
-/// Why nothing of a service can be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum RunningLogsError {
-    /// There is nothing to be shown. Trying again does not help.
-    #[error("show what {service_id} writes: {reason}")]
-    Refused {
-        service_id: ServiceId,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A call failed. Trying again may help.
-    #[error("show what {service_id} writes: {source}")]
-    Call {
-        service_id: ServiceId,
-        /// The call.
-        source: CallError,
-    },
-}
-
-impl RunningLogsError {
-    /// Whether trying again may help.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Call { .. })
-    }
-}
-
 /// Shows what the containers of a service write, each line once, whichever tasks come and go.
 #[derive(Debug)]
 pub struct RunningLogs<'a, C> {
@@ -87,16 +62,16 @@ impl<'a, C: Cloud + TaskLogs> RunningLogs<'a, C> {
     /// Finds out where the containers of a service write, to be shown from `since` on.
     ///
     /// # Errors
-    /// [`RunningLogsError`].
+    /// [`AskError`].
     pub async fn of(
         cloud: &'a C,
         service_id: &ServiceId,
         container: Option<&str>,
         since: DateTime<Utc>,
-    ) -> Result<Self, RunningLogsError> {
-        let failed = |error| call_failed(service_id, error);
+    ) -> Result<Self, AskError> {
+        let failed = |error| failed(service_id, error);
         let service = ecs_service(cloud, service_id).await.map_err(failed)?;
-        let service = service.ok_or_else(|| refused(service_id, UNKNOWN.to_owned()))?;
+        let service = service.ok_or_else(|| AskError::refused(asked(service_id), UNKNOWN))?;
         let mut logs = Self {
             cloud,
             service_id: service_id.clone(),
@@ -114,10 +89,10 @@ impl<'a, C: Cloud + TaskLogs> RunningLogs<'a, C> {
     /// Looks at what the service runs now: a deployment may have brought other containers and logs.
     ///
     /// # Errors
-    /// [`RunningLogsError`].
-    pub async fn look(&mut self) -> Result<(), RunningLogsError> {
+    /// [`AskError`].
+    pub async fn look(&mut self) -> Result<(), AskError> {
         let service_id = &self.service_id;
-        let failed = |error| call_failed(service_id, error);
+        let failed = |error| failed(service_id, error);
         let service = self.cloud.describe_service(&self.service).await;
         let service = service.map_err(failed)?;
         if service.task_definition == self.task_definition {
@@ -129,7 +104,7 @@ impl<'a, C: Cloud + TaskLogs> RunningLogs<'a, C> {
             .await
             .map_err(failed)?;
         let sources = sources(&definition, self.container.as_deref())
-            .map_err(|reason| refused(service_id, reason))?;
+            .map_err(|reason| AskError::refused(asked(service_id), reason))?;
         // What still runs of the revision before is shown, too.
         for source in sources {
             if !self.sources.contains(&source) {
@@ -143,8 +118,8 @@ impl<'a, C: Cloud + TaskLogs> RunningLogs<'a, C> {
     /// The lines that were not shown yet, in the order in which they were written.
     ///
     /// # Errors
-    /// [`RunningLogsError`]. What was not shown because of it is shown the next time.
-    pub async fn news(&mut self) -> Result<Vec<WrittenLine>, RunningLogsError> {
+    /// [`AskError`]. What was not shown because of it is shown the next time.
+    pub async fn news(&mut self) -> Result<Vec<WrittenLine>, AskError> {
         let mut found = Vec::new();
         for source in &self.sources {
             let seen = self.seen.get(&source.key());
@@ -158,7 +133,7 @@ impl<'a, C: Cloud + TaskLogs> RunningLogs<'a, C> {
                 .cloud
                 .lines_since(log_group, stream_prefix, since)
                 .await;
-            let lines = lines.map_err(|error| call_failed(&self.service_id, error))?;
+            let lines = lines.map_err(|error| failed(&self.service_id, error))?;
             // A log group that is not there yet is made with the first line.
             found.push((source, lines.unwrap_or_default()));
         }
@@ -189,21 +164,13 @@ impl<'a, C: Cloud + TaskLogs> RunningLogs<'a, C> {
     }
 }
 
-fn refused(service_id: &ServiceId, reason: String) -> RunningLogsError {
-    RunningLogsError::Refused {
-        service_id: service_id.clone(),
-        reason,
-    }
+/// What is asked for.
+fn asked(service_id: &ServiceId) -> String {
+    format!("show what {service_id} writes")
 }
 
-fn call_failed(service_id: &ServiceId, error: CallError) -> RunningLogsError {
-    match error.refusal() {
-        Ok(reason) => refused(service_id, reason),
-        Err(source) => RunningLogsError::Call {
-            service_id: service_id.clone(),
-            source,
-        },
-    }
+fn failed(service_id: &ServiceId, error: CallError) -> AskError {
+    AskError::of(asked(service_id), error.refusal())
 }
 
 /// Where the containers of a task definition write, or the one that is meant.

@@ -9,6 +9,7 @@ use longshore_policy::route::ServiceId;
 use longshore_state::CallError;
 use serde_json::Value;
 
+use crate::asked::AskError;
 use crate::known::{UNKNOWN, ecs_service};
 use crate::ports::Cloud;
 
@@ -78,25 +79,6 @@ pub trait Shells {
     ) -> impl Future<Output = Result<Session, CallError>>;
 }
 
-/// Why no command was started.
-#[derive(Debug, thiserror::Error)]
-pub enum ShellError {
-    /// It cannot be. Trying again does not help.
-    #[error("start a command in {service_id}: {reason}")]
-    Refused {
-        service_id: ServiceId,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A call failed. Trying again may help.
-    #[error("start a command in {service_id}: {source}")]
-    Call {
-        service_id: ServiceId,
-        /// The call.
-        source: CallError,
-    },
-}
-
 /// A container that a command is started in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -112,16 +94,17 @@ pub struct Place {
 /// without a name of it the service's own.
 ///
 /// # Errors
-/// [`ShellError`]; where ECS Exec is off, with how to turn it on.
+/// [`AskError`]; where ECS Exec is off, with how to turn it on.
 pub async fn place<C: Cloud + Shells>(
     cloud: &C,
     service_id: &ServiceId,
     task: Option<&str>,
     container: Option<&str>,
-) -> Result<Place, ShellError> {
-    let failed = |error: CallError| call_failed(service_id, error);
+) -> Result<Place, AskError> {
+    let failed = |error: CallError| AskError::of(asked(service_id), error.refusal());
+    let refused = |reason: String| AskError::refused(asked(service_id), reason);
     let service = ecs_service(cloud, service_id).await.map_err(failed)?;
-    let service = service.ok_or_else(|| refused(service_id, UNKNOWN.to_owned()))?;
+    let service = service.ok_or_else(|| refused(UNKNOWN.to_owned()))?;
     let container = match container {
         Some(container) => container.to_owned(),
         None => {
@@ -134,41 +117,28 @@ pub async fn place<C: Cloud + Shells>(
         }
     };
     let tasks = cloud.running_tasks(&service).await.map_err(failed)?;
-    choose(service_id, &service, &tasks, task, &container)
-        .map_err(|reason| refused(service_id, reason))
+    choose(service_id, &service, &tasks, task, &container).map_err(refused)
 }
 
 /// Starts a command there.
 ///
 /// # Errors
-/// [`ShellError`].
+/// [`AskError`].
 pub async fn start<C: Shells>(
     cloud: &C,
     service_id: &ServiceId,
     place: &Place,
     command: &str,
-) -> Result<Session, ShellError> {
+) -> Result<Session, AskError> {
     cloud
         .execute_command(&place.cluster, &place.task, &place.container, command)
         .await
-        .map_err(|error| call_failed(service_id, error))
+        .map_err(|error| AskError::of(asked(service_id), error.refusal()))
 }
 
-fn refused(service_id: &ServiceId, reason: String) -> ShellError {
-    ShellError::Refused {
-        service_id: service_id.clone(),
-        reason,
-    }
-}
-
-fn call_failed(service_id: &ServiceId, error: CallError) -> ShellError {
-    match error.refusal() {
-        Ok(reason) => refused(service_id, reason),
-        Err(source) => ShellError::Call {
-            service_id: service_id.clone(),
-            source,
-        },
-    }
+/// What is asked for.
+fn asked(service_id: &ServiceId) -> String {
+    format!("start a command in {service_id}")
 }
 
 /// Chooses the task and looks whether a command can be started in its container.

@@ -12,7 +12,7 @@ use longshore_events::incoming::ScheduledTaskChange;
 use longshore_events::longshore::TaskFailure;
 use longshore_events::scheduler::RefusedRun;
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, Worker, decide_again, load, outbox, save};
+use longshore_state::{CallError, Version, Worker, decide_again, load, outbox, save};
 
 use super::outcome::WatchOutcome;
 use super::task::client_token;
@@ -88,21 +88,16 @@ pub async fn scheduled_task_runs<C: Cloud>(
         service_id,
         schedule: &runs.schedule,
     };
-    decide_again(&key, async || {
-        let stored = load(cloud, &key).await?;
-        let before = stored.as_ref().map(|(record, _)| record);
+    let is_noted = rewrite(cloud, &key, |before| {
         // Its end may have come first.
-        if before.is_some_and(|before| before.tasks.contains(&run.task)) {
-            return Ok(WatchOutcome::Ignored);
-        }
-        let after = ScheduleRecord::runs(before, &key, &run, &change.task_definition_arn, worker);
-        if before != Some(&after) {
-            let version = stored.as_ref().map(|(_, version)| version);
-            save(cloud, &key, &after, version).await?;
-        }
-        Ok(WatchOutcome::Noted)
+        let is_over = before.is_some_and(|before| before.tasks.contains(&run.task));
+        let task_definition = &change.task_definition_arn;
+        (!is_over).then(|| ScheduleRecord::runs(before, &key, &run, task_definition, worker))
+    });
+    Ok(match is_noted.await? {
+        true => WatchOutcome::Noted,
+        false => WatchOutcome::Ignored,
     })
-    .await
 }
 
 /// Looks at the tasks of a schedule that have run for longer than they may: stops those that still run, and writes down how
@@ -217,17 +212,12 @@ async fn try_again<C: Cloud>(
         Ok(_) => {}
         Err(error) => return error.refusal().map(Retry::Refused),
     }
-    decide_again(key, async || {
-        let stored = load(cloud, key).await?;
-        let before = stored.as_ref().map(|(record, _)| record);
-        if !before.is_some_and(|before| before.knows(run)) {
-            let after = ScheduleRecord::retried(before, key, run, worker);
-            let version = stored.as_ref().map(|(_, version)| version);
-            save(cloud, key, &after, version).await?;
-        }
-        Ok(Retry::Started)
-    })
-    .await
+    let retried = rewrite(cloud, key, |before| {
+        let is_known = before.is_some_and(|before| before.knows(run));
+        (!is_known).then(|| ScheduleRecord::retried(before, key, run, worker))
+    });
+    retried.await?;
+    Ok(Retry::Started)
 }
 
 fn service_id_of(scheduled: &ScheduledTaskChange) -> ServiceId {
@@ -292,34 +282,62 @@ async fn write_down<C: Cloud>(
     ended: Result<Ended, FailedRun>,
     worker: &Worker,
 ) -> Result<WatchOutcome, CallError> {
-    decide_again(key, async || {
-        let stored = load(cloud, key).await?;
-        let before = stored.as_ref().map(|(record, _)| record);
-        let after = match (&ended, before) {
-            (Err(run), Some(before)) if before.knows(run) => before.clone(),
-            (Err(run), before) => ScheduleRecord::failed(before, key, run, worker),
-            (Ok(ended), Some(before)) => {
-                let mut after = before.clone();
-                after.ended(&ended.task);
-                if ended.at.is_some() {
-                    after.succeeded(ended.at);
-                }
-                after
+    let after = |before: Option<&ScheduleRecord>| match (&ended, before) {
+        (Err(run), Some(before)) if before.knows(run) => Some(before.clone()),
+        (Err(run), before) => Some(ScheduleRecord::failed(before, key, run, worker)),
+        (Ok(ended), Some(before)) => {
+            let mut after = before.clone();
+            after.ended(&ended.task);
+            if ended.at.is_some() {
+                after.succeeded(ended.at);
             }
-            (Ok(_), None) => return Ok(WatchOutcome::Succeeded),
-        };
-        let version = stored.as_ref().map(|(_, version)| version);
-        let version = match version {
-            Some(version) if before == Some(&after) => version.clone(),
-            version => save(cloud, key, &after, version).await?,
-        };
-        outbox::flush(cloud, key, (after, version), worker).await?;
+            Some(after)
+        }
+        (Ok(_), None) => None,
+    };
+    decide_again(key, async || {
+        if let Some(stored) = rewrite_once(cloud, key, after).await? {
+            outbox::flush(cloud, key, stored, worker).await?;
+        }
         Ok(match ended {
             Err(_) => WatchOutcome::Failed,
             Ok(_) => WatchOutcome::Succeeded,
         })
     })
     .await
+}
+
+/// Makes the record what `after` says it becomes, whoever else changes it meanwhile; answers whether it says anything.
+async fn rewrite<C: Cloud>(
+    cloud: &C,
+    key: &ScheduleKey<'_>,
+    after: impl Fn(Option<&ScheduleRecord>) -> Option<ScheduleRecord>,
+) -> Result<bool, CallError> {
+    decide_again(key, async || {
+        let stored = rewrite_once(cloud, key, &after).await?;
+        Ok(stored.is_some())
+    })
+    .await
+}
+
+/// The same where nobody else changes it; answers the record as it is stored now.
+async fn rewrite_once<C: Cloud>(
+    cloud: &C,
+    key: &ScheduleKey<'_>,
+    after: impl Fn(Option<&ScheduleRecord>) -> Option<ScheduleRecord>,
+) -> Result<Option<(ScheduleRecord, Version)>, CallError> {
+    let stored = load(cloud, key).await?;
+    let Some(after) = after(stored.as_ref().map(|(record, _)| record)) else {
+        return Ok(None);
+    };
+    let version = match &stored {
+        Some((before, version)) if *before == after => version.clone(),
+        stored => {
+            let version = stored.as_ref().map(|(_, version)| version);
+            save(cloud, key, &after, version).await?
+        }
+    };
+    Ok(Some((after, version)))
 }
 
 /// Why the task failed, if it did. Where the schedule gives no command, its work is that of the service's own container,

@@ -82,20 +82,19 @@ pub struct Reconciled {
 pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconciled, CallError> {
     let survey = survey(cloud).await?;
     let services = survey.service_ids.len();
-    if services <= SHARD {
-        let mut answer = look_at_all(cloud, survey, worker).await;
-        stop_overdue(cloud, worker, &mut answer).await;
-        return Ok(answer);
-    }
-    let shards = u32::try_from(services.div_ceil(SHARD)).unwrap_or(u32::MAX);
-    let events: Vec<LongshoreEvent> = (0..shards)
-        .map(|shard| LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards }))
-        .collect();
-    cloud.publish(&events).await?;
-    let mut answer = Reconciled {
-        services,
-        shards,
-        ..Reconciled::default()
+    let mut answer = if services <= SHARD {
+        look_at_all(cloud, survey, worker).await
+    } else {
+        let shards = u32::try_from(services.div_ceil(SHARD)).unwrap_or(u32::MAX);
+        let events: Vec<LongshoreEvent> = (0..shards)
+            .map(|shard| LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards }))
+            .collect();
+        cloud.publish(&events).await?;
+        Reconciled {
+            services,
+            shards,
+            ..Reconciled::default()
+        }
     };
     stop_overdue(cloud, worker, &mut answer).await;
     Ok(answer)

@@ -9,43 +9,25 @@ use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, Worker, decide_again};
 
 use super::rollback::repeated;
+use crate::asked::AskError;
 use crate::decide::{Restart, restart as decide};
 use crate::documents::{RecordKey, RecordStore};
 use crate::engine::{Engine, Outcome, ServiceOutcome, Stop};
 use crate::ports::Cloud;
 use crate::record::{Deployment, Request};
 
-/// Why nothing was restarted.
-#[derive(Debug, thiserror::Error)]
-pub enum RestartError {
-    /// It cannot be done, or not now.
-    #[error("restart {service_id}: {reason}")]
-    Refused {
-        service_id: ServiceId,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A call failed. Trying again may help.
-    #[error("restart {service_id}: {source}")]
-    Call {
-        service_id: ServiceId,
-        /// The call.
-        source: CallError,
-    },
-}
-
 /// Starts new tasks of what a service runs, once for each id of a worker. With `dry_run` nothing is done, and `None`
 /// says that it would be.
 ///
 /// # Errors
-/// [`RestartError`].
+/// [`AskError`].
 pub async fn restart<C: Cloud>(
     cloud: &C,
     service_id: &ServiceId,
     note: Option<&str>,
     dry_run: bool,
     worker: &Worker,
-) -> Result<Option<ServiceOutcome>, RestartError> {
+) -> Result<Option<ServiceOutcome>, AskError> {
     let outcome = decide_again(&RecordKey(service_id), async || {
         begin(cloud, service_id, note, dry_run, worker).await
     })
@@ -56,14 +38,10 @@ pub async fn restart<C: Cloud>(
             service: service_id.service.clone(),
             outcome,
         })),
-        Err(stop) => Err(error(service_id.clone(), stop)),
-    }
-}
-
-fn error(service_id: ServiceId, stop: Stop) -> RestartError {
-    match stop.refusal() {
-        Ok(reason) => RestartError::Refused { service_id, reason },
-        Err(source) => RestartError::Call { service_id, source },
+        Err(stop) => Err(AskError::of(
+            format!("restart {service_id}"),
+            stop.refusal(),
+        )),
     }
 }
 

@@ -10,28 +10,10 @@ use longshore_state::{CallError, Worker};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::asked::AskError;
 use crate::course::{client_token, impossible};
 use crate::known::{UNKNOWN, ecs_service};
 use crate::ports::{Cloud, TaskRequest};
-
-/// Why no task was started.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// It cannot be started. Trying again does not help.
-    #[error("run a task of {service_id}: {reason}")]
-    Refused {
-        service_id: ServiceId,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A call failed. Trying again may help.
-    #[error("run a task of {service_id}: {source}")]
-    Call {
-        service_id: ServiceId,
-        /// The call.
-        source: CallError,
-    },
-}
 
 /// A task that was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,23 +34,20 @@ pub struct StartedTask {
 /// Starts a task of a service, once for each id of a worker, and says which.
 ///
 /// # Errors
-/// [`RunError`].
+/// [`AskError`].
 pub async fn run_task<C: Cloud>(
     cloud: &C,
     payload: &RunPayload,
     worker: &Worker,
-) -> Result<StartedTask, RunError> {
+) -> Result<StartedTask, AskError> {
     let service_id = ServiceId {
         stack: payload.stack.clone(),
         service: payload.service.clone(),
     };
+    let what = format!("run a task of {service_id}");
     match start(cloud, &service_id, payload, worker).await {
-        Ok(Ok(started)) => Ok(started),
-        Ok(Err(reason)) => Err(RunError::Refused { service_id, reason }),
-        Err(error) => Err(match error.refusal() {
-            Ok(reason) => RunError::Refused { service_id, reason },
-            Err(source) => RunError::Call { service_id, source },
-        }),
+        Ok(started) => started.map_err(|reason| AskError::refused(what, reason)),
+        Err(error) => Err(AskError::of(what, error.refusal())),
     }
 }
 

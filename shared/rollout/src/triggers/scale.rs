@@ -4,6 +4,7 @@ use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, Worker, change};
 use serde::Serialize;
 
+use crate::asked::AskError;
 use crate::decide::{Scale, ScaleSituation, scale as decide};
 use crate::documents::{RecordKey, RecordStore, StackRecordStore};
 use crate::known::{UNKNOWN, ecs_service};
@@ -12,25 +13,6 @@ use crate::record::Scaled;
 
 /// How many numbers of tasks the record remembers.
 const REMEMBERED: usize = 20;
-
-/// Why no number of tasks was set.
-#[derive(Debug, thiserror::Error)]
-pub enum ScaleError {
-    /// It cannot be done, or not now.
-    #[error("scale {service_id}: {reason}")]
-    Refused {
-        service_id: ServiceId,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A call failed. Trying again may help, and does no harm.
-    #[error("scale {service_id}: {source}")]
-    Call {
-        service_id: ServiceId,
-        /// The call.
-        source: CallError,
-    },
-}
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +30,7 @@ pub struct ScaleOutcome {
 /// same.
 ///
 /// # Errors
-/// [`ScaleError`].
+/// [`AskError`].
 pub async fn scale<C: Cloud + ServiceScaler>(
     cloud: &C,
     service_id: &ServiceId,
@@ -56,16 +38,12 @@ pub async fn scale<C: Cloud + ServiceScaler>(
     note: Option<&str>,
     dry_run: bool,
     worker: &Worker,
-) -> Result<ScaleOutcome, ScaleError> {
-    let failed = |error: CallError| match error.refusal() {
-        Ok(reason) => refused(service_id, reason),
-        Err(source) => ScaleError::Call {
-            service_id: service_id.clone(),
-            source,
-        },
-    };
+) -> Result<ScaleOutcome, AskError> {
+    let what = format!("scale {service_id}");
+    let failed = |error: CallError| AskError::of(&what, error.refusal());
+    let refused = |reason: String| AskError::refused(&what, reason);
     let service = ecs_service(cloud, service_id).await.map_err(failed)?;
-    let service = service.ok_or_else(|| refused(service_id, UNKNOWN.to_owned()))?;
+    let service = service.ok_or_else(|| refused(UNKNOWN.to_owned()))?;
     let shown = cloud.describe_service(&service).await.map_err(failed)?;
     let is_automatic = cloud.scales_itself(&service).await.map_err(failed)?;
     let stack = cloud.load_stack(&service_id.stack).await.map_err(failed)?;
@@ -87,7 +65,7 @@ pub async fn scale<C: Cloud + ServiceScaler>(
         worker,
     });
     match decision {
-        Scale::Refuse(reason) => return Err(refused(service_id, reason)),
+        Scale::Refuse(reason) => return Err(refused(reason)),
         Scale::Nothing => return Ok(outcome),
         Scale::Begin if dry_run => return Ok(outcome),
         Scale::Begin => {}
@@ -112,17 +90,9 @@ pub async fn scale<C: Cloud + ServiceScaler>(
         written.await.map(drop)
     };
     write.await.map_err(|error: CallError| {
-        refused(
-            service_id,
-            format!("{to} tasks are to run now, and that could not be written down: {error}"),
-        )
+        refused(format!(
+            "{to} tasks are to run now, and that could not be written down: {error}"
+        ))
     })?;
     Ok(outcome)
-}
-
-fn refused(service_id: &ServiceId, reason: String) -> ScaleError {
-    ScaleError::Refused {
-        service_id: service_id.clone(),
-        reason,
-    }
 }

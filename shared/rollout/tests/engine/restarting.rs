@@ -4,12 +4,13 @@ use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::Source;
 use longshore_events::manual::HoldPayload;
 use longshore_policy::route::Subscriber;
+use longshore_rollout::asked::AskError;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_rollout::record::State;
 use longshore_rollout::triggers::hold::hold;
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_rollout::triggers::restart::{RestartError, restart};
+use longshore_rollout::triggers::restart::restart;
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
@@ -19,7 +20,7 @@ async fn restarted(
     cloud: &FakeCloud,
     id: &str,
     seconds: i64,
-) -> Result<Option<ServiceOutcome>, RestartError> {
+) -> Result<Option<ServiceOutcome>, AskError> {
     cloud.set_now(noon(seconds));
     let api = subscriber("api").service_id();
     restart(cloud, &api, Some("a leak"), false, &worker(id, seconds)).await
@@ -46,9 +47,9 @@ async fn running(api: &Subscriber) -> FakeCloud {
     cloud
 }
 
-fn reason(refused: Result<Option<ServiceOutcome>, RestartError>) -> String {
+fn reason(refused: Result<Option<ServiceOutcome>, AskError>) -> String {
     let error = refused.unwrap_err();
-    assert!(matches!(error, RestartError::Refused { .. }), "{error}");
+    assert!(matches!(error, AskError::Refused { .. }), "{error}");
     error.to_string()
 }
 
@@ -139,7 +140,7 @@ async fn whatever_fails_the_next_attempt_of_the_same_invocation_restarts_it_once
         let cloud = running(&api).await;
         cloud.inject_at(operation, Fault::Fails(ErrorClass::Transient));
         let failed = restarted(&cloud, "again", 100).await.unwrap_err();
-        assert!(matches!(failed, RestartError::Call { .. }), "{failed}");
+        assert!(matches!(failed, AskError::Call { .. }), "{failed}");
         restarted(&cloud, "again", 101).await.unwrap();
         assert_eq!(cloud.updates(&api), 2, "{operation}");
         let last = cloud.record(&api).unwrap().deployment.clone();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 use longshore_events::manual::RunPayload;
+use longshore_rollout::asked::AskError;
 use longshore_rollout::ports::{ServiceDeployer, TaskState};
-use longshore_rollout::triggers::run::{RunError, exit_code, run_task};
+use longshore_rollout::triggers::run::{exit_code, run_task};
 use longshore_testkit::{FakeCloud, subscriber, worker};
 
 fn payload(service: &str, command: &[&str]) -> RunPayload {
@@ -84,7 +85,7 @@ async fn a_service_that_nobody_knows_and_a_command_that_is_too_long_are_refused(
     let cloud = FakeCloud::with_services(&[subscriber("api")]);
     let unknown = run_task(&cloud, &payload("apj", &[]), &worker("one", 0)).await;
     let error = unknown.unwrap_err();
-    assert!(matches!(error, RunError::Refused { .. }));
+    assert!(matches!(error, AskError::Refused { .. }));
     assert!(
         error.to_string().contains("look whether the name is right"),
         "{error}"

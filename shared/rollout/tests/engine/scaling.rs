@@ -3,16 +3,17 @@
 use longshore_events::longshore::{OperationKind, StackSource};
 use longshore_events::manual::HoldPayload;
 use longshore_policy::route::Subscriber;
+use longshore_rollout::asked::AskError;
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::hold::hold;
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_rollout::triggers::scale::{ScaleError, ScaleOutcome, scale};
+use longshore_rollout::triggers::scale::{ScaleOutcome, scale};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
 use super::support::stable;
 
-async fn scaled(cloud: &FakeCloud, to: u32, dry_run: bool) -> Result<ScaleOutcome, ScaleError> {
+async fn scaled(cloud: &FakeCloud, to: u32, dry_run: bool) -> Result<ScaleOutcome, AskError> {
     let api = subscriber("api").service_id();
     scale(
         cloud,
@@ -50,7 +51,7 @@ fn desired(cloud: &FakeCloud, api: &Subscriber) -> i32 {
 async fn reason(cloud: &FakeCloud) -> String {
     let api = subscriber("api");
     let error = scaled(cloud, 5, false).await.unwrap_err();
-    assert!(matches!(error, ScaleError::Refused { .. }), "{error}");
+    assert!(matches!(error, AskError::Refused { .. }), "{error}");
     assert_eq!(desired(cloud, &api), 2);
     error.to_string()
 }
@@ -143,7 +144,7 @@ async fn whatever_fails_the_next_attempt_sets_the_number() {
         let cloud = running(&api).await;
         cloud.inject_at(operation, Fault::Fails(ErrorClass::Transient));
         let failed = scaled(&cloud, 5, false).await.unwrap_err();
-        assert!(matches!(failed, ScaleError::Call { .. }), "{failed}");
+        assert!(matches!(failed, AskError::Call { .. }), "{failed}");
         scaled(&cloud, 5, false).await.unwrap();
         assert_eq!(desired(&cloud, &api), 5, "{operation}");
     }
