@@ -50,20 +50,12 @@ fn in_words(estimate: &Estimate) -> String {
     if terminal::fits(&whole) {
         return whole;
     }
-    let (before, after) = around_the_table(&whole);
     [
-        terminal::wrapped(before, 2),
+        terminal::wrapped(&estimate.heading(), 2),
         table(estimate),
-        terminal::wrapped(after, 4),
+        terminal::wrapped(&estimate.notes(), 4),
     ]
     .join("\n\n")
-}
-
-/// What stands above the table, and what stands below it.
-fn around_the_table(whole: &str) -> (&str, &str) {
-    let (before, rest) = whole.split_once("\n\n").unwrap_or((whole, ""));
-    let (_, after) = rest.split_once("\n\n").unwrap_or((rest, ""));
-    (before, after)
 }
 
 fn table(estimate: &Estimate) -> String {
@@ -86,21 +78,4 @@ fn table(estimate: &Estimate) -> String {
     let total = ["total", "", "", "", &estimate.total.to_string()].map(str::to_owned);
     let headings = ["resource", "item", "quantity", "price", "a month"];
     terminal::table(headings, rows.chain([total]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_around_the_table_is_kept() {
-        let whole = "stack shop: USD 3\n\n  resource  item\n  total\n\none line has no figure\n\nassumptions:\n  - a";
-        assert_eq!(
-            around_the_table(whole),
-            (
-                "stack shop: USD 3",
-                "one line has no figure\n\nassumptions:\n  - a"
-            )
-        );
-    }
 }

@@ -109,35 +109,21 @@ pub fn fits(text: &str) -> bool {
 }
 
 fn wrapped_to(text: &str, hanging: usize, width: Option<u16>) -> String {
-    let Some(width) = width.map(usize::from) else {
+    let Some(width) = width else {
         return text.to_owned();
     };
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let indent = line
-            .chars()
-            .take_while(|character| *character == ' ')
-            .count();
-        let mut current = " ".repeat(indent);
-        let mut is_empty = true;
-        for word in line.split_whitespace() {
-            let length = current.chars().count() + word.chars().count() + usize::from(!is_empty);
-            if !is_empty && length > width {
-                lines.push(std::mem::replace(
-                    &mut current,
-                    " ".repeat(indent + hanging),
-                ));
-                is_empty = true;
-            }
-            if !is_empty {
-                current.push(' ');
-            }
-            current.push_str(word);
-            is_empty = false;
-        }
-        lines.push(current);
-    }
-    lines.join("\n")
+    let lines = text.lines().map(|line| {
+        let words = line.trim_start();
+        let indent = line.len() - words.len();
+        let (first, further) = (" ".repeat(indent), " ".repeat(indent + hanging));
+        let options = textwrap::Options::new(width.into())
+            .initial_indent(&first)
+            .subsequent_indent(&further)
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::fill(words, options)
+    });
+    lines.collect::<Vec<String>>().join("\n")
 }
 
 fn longest_word<'a>(cells: impl Iterator<Item = &'a String>) -> u16 {

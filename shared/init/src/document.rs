@@ -189,7 +189,7 @@ impl Block {
     fn write(&self, text: &mut String, indent: usize) {
         for entry in &self.entries {
             for comment in &entry.comments {
-                for line in wrapped(comment, 100_usize.saturating_sub(indent)) {
+                for line in textwrap::wrap(comment, whole_words(100_usize.saturating_sub(indent))) {
                     let _ = writeln!(text, "{:indent$}# {line}", "");
                 }
             }
@@ -342,24 +342,11 @@ fn quoted(text: &str, in_flow: bool) -> String {
     }
 }
 
-/// A comment in lines of at most `width` characters.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let is_full = lines.last().is_some_and(|line| {
-            !line.is_empty() && line.chars().count() + word.chars().count() + 1 > width
-        });
-        if is_full {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
+/// Lines of at most `width` characters, in which no word is broken.
+fn whole_words(width: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(width)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 impl From<&str> for Value {

@@ -16,35 +16,27 @@ const HEADINGS: [&str; 6] = [
 /// Whether a column holds numbers, which stand at its right.
 const IS_NUMBER: [bool; 6] = [false, false, true, false, true, true];
 
-impl fmt::Display for Estimate {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            formatter,
-            "stack {} in {}: {} {} a month of {} hours\n",
+impl Estimate {
+    /// What stands above the table: the sum.
+    pub fn heading(&self) -> String {
+        format!(
+            "stack {} in {}: {} {} a month of {} hours",
             self.stack, self.region, self.currency, self.total, self.hours
-        )?;
-        let mut rows = vec![HEADINGS.map(str::to_owned)];
-        rows.extend(self.lines.iter().map(row));
-        let mut total = HEADINGS.map(|_| String::new());
-        total[0] = "total".to_owned();
-        total[5] = self.total.to_string();
-        rows.push(total);
-        write_table(formatter, &rows, &self.lines)?;
-        match self.lines_without_figure {
-            0 => {}
-            1 => writeln!(
-                formatter,
-                "\none line has no figure: the bill is higher than that"
-            )?,
-            lines => writeln!(
-                formatter,
-                "\n{lines} lines have no figure: the bill is higher than that"
-            )?,
-        }
-        writeln!(formatter, "\nassumptions:")?;
-        for assumption in &self.assumptions {
-            writeln!(formatter, "  - {assumption}")?;
-        }
+        )
+    }
+
+    /// What stands below the table: what the sum leaves out, and what it takes for granted.
+    pub fn notes(&self) -> String {
+        let mut lines = match self.lines_without_figure {
+            0 => Vec::new(),
+            1 => vec!["one line has no figure: the bill is higher than that\n".to_owned()],
+            lines => vec![format!(
+                "{lines} lines have no figure: the bill is higher than that\n"
+            )],
+        };
+        lines.push("assumptions:".to_owned());
+        let assumptions = self.assumptions.iter();
+        lines.extend(assumptions.map(|assumption| format!("  - {assumption}")));
         let unchecked: Vec<&str> = self
             .prices
             .iter()
@@ -52,16 +44,27 @@ impl fmt::Display for Estimate {
             .map(|(name, _)| name.as_str())
             .collect();
         if !unchecked.is_empty() {
-            writeln!(
-                formatter,
+            lines.push(format!(
                 "  - these prices are from memory and were never looked up: {}",
                 unchecked.join(", ")
-            )?;
+            ));
         }
-        write!(
-            formatter,
-            "the JSON output has the date and the source of every price"
-        )
+        lines.push("the JSON output has the date and the source of every price".to_owned());
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\n\n", self.heading())?;
+        let mut rows = vec![HEADINGS.map(str::to_owned)];
+        rows.extend(self.lines.iter().map(row));
+        let mut total = HEADINGS.map(|_| String::new());
+        total[0] = "total".to_owned();
+        total[5] = self.total.to_string();
+        rows.push(total);
+        write_table(formatter, &rows, &self.lines)?;
+        write!(formatter, "\n{}", self.notes())
     }
 }
 
