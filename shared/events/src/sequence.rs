@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 /// Where a request stands among those of its second. Events carry whole seconds, so their times say
 /// nothing more.
 ///
-/// Only requests of one series can be ordered by their position. Of others, the one that is heard of
-/// later counts as the later one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Only requests of one series can be ordered by their position, and pushes by their tags. Of others, the one that is
+/// heard of later counts as the later one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sequence {
     /// What has an order of its own: tags that differ only in their numbers, the writes of a release
     /// file, payloads.
@@ -17,10 +17,20 @@ pub struct Sequence {
     pub position: String,
 }
 
+/// How each series of tags begins.
+const TAG: &str = "tag ";
+
 impl Sequence {
+    /// Whether the order of two requests of the same second is known: within a series by position. Of two tags of
+    /// different series nobody knows it, but image policies choose one of them, whichever was heard of first, and it has
+    /// to be the same one.
+    pub fn is_comparable(&self, other: &Self) -> bool {
+        self.series == other.series || self.series.starts_with(TAG) && other.series.starts_with(TAG)
+    }
+
     /// Of a push: by the numbers in the tag, `v9` before `v10`.
     pub fn of_tag(tag: &str) -> Self {
-        let mut series = "tag ".to_owned();
+        let mut series = TAG.to_owned();
         let mut position = String::new();
         let mut rest = tag;
         while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {

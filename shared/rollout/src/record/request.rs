@@ -58,9 +58,8 @@ impl Request {
             Ordering::Greater => false,
             Ordering::Equal => {
                 replaced_requests.contains(&self.id)
-                    || self.sequence.series == sequence.series
-                        && (self.sequence.position.as_str(), self.id.as_str())
-                            < (sequence.position.as_str(), id)
+                    || self.sequence.is_comparable(sequence)
+                        && (&self.sequence, self.id.as_str()) < (sequence, id)
             }
         }
     }

@@ -152,6 +152,31 @@ async fn while_the_stack_changes_the_newest_request_waits_and_nothing_is_publish
 }
 
 #[tokio::test]
+async fn of_two_tags_that_were_put_in_one_second_the_same_one_waits_whichever_is_heard_of_first() {
+    for is_release_first in [true, false] {
+        let api = subscriber("api");
+        let cloud = on_v2(&api).await;
+        for digit in ['3', '4'] {
+            cloud.push(&format!("main-{digit}"), digest(digit), noon(20));
+        }
+        begin(&cloud, "change-1", preserved(Some(image('2'))), 100);
+        let release = cloud.push("v1.1.0", digest('3'), noon(110));
+        let candidate = cloud.push("v2.0.0-rc.1", digest('4'), noon(110));
+        let order = match is_release_first {
+            true => [&release, &candidate],
+            false => [&candidate, &release],
+        };
+        for event in order {
+            let results = deploy_push(&cloud, event, &worker(&event.event_id, 120)).await;
+            results.unwrap().remove(0).unwrap();
+        }
+        hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
+        look_after(&cloud, 210).await;
+        assert_eq!(cloud.running_image(&api), Some(pinned('4')));
+    }
+}
+
+#[tokio::test]
 async fn release_files_and_payloads_wait_as_well() {
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
