@@ -3,15 +3,18 @@ where templates come from, what a change set shows, and what nobody may see."""
 
 import asyncio
 import contextvars
+import functools
 import json
 import re
 import threading
 import urllib.parse
+import uuid
 
 from botocore.exceptions import ClientError
 from ministack import app
 from ministack.core import iam_actions
 from ministack.core.concurrency import run_reentrant, spawn_background
+from ministack.core.responses import now_iso
 from ministack.core.router import extract_access_key_id
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, stacks
@@ -468,7 +471,37 @@ def _detect_drift(detect, params):
     )
 
 
-wraps(handlers, "_ACTION_HANDLERS", "DetectStackDrift")(_detect_drift)
+@wraps(handlers, "_ACTION_HANDLERS", "DetectStackDrift")
+def _detect_stack_drift(detect, params):
+    """Answers at once; to ask for each resource takes longer than callers wait for an answer."""
+    _, error = handlers._drift_target(_p(params, "StackName"))
+    return error or _detect_drift(functools.partial(_begin_detection, detect), params)
+
+
+def _begin_detection(detect, params):
+    stack = _found(_p(params, "StackName"))
+    known = str(uuid.uuid4())
+    detections = stack.setdefault("_drift_detections", {})
+    detections[known] = {
+        "StackId": stack["StackId"],
+        "StackDriftStatus": "NOT_CHECKED",
+        "DetectionStatus": "DETECTION_IN_PROGRESS",
+        "Timestamp": now_iso(),
+    }
+
+    def look():
+        _, _, answer = detect(params)
+        found = re.search(rb"<StackDriftDetectionId>([^<]+)<", answer)
+        if found:
+            detections[known] = detections.pop(found.group(1).decode())
+        else:
+            detections[known]["DetectionStatus"] = "DETECTION_FAILED"
+
+    spawn_background(look, thread_name="drift-detection")
+    begun = f"<StackDriftDetectionId>{known}</StackDriftDetectionId>"
+    return _xml(200, "DetectStackDriftResponse", f"<DetectStackDriftResult>{begun}</DetectStackDriftResult>")
+
+
 wraps(handlers, "_ACTION_HANDLERS", "DetectStackResourceDrift")(_detect_drift)
 
 

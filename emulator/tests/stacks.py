@@ -118,9 +118,14 @@ class Stack:
         return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
 
     def drifts(self):
-        self.client.detect_stack_drift(StackName=self.name)
+        detection = self.client.detect_stack_drift(StackName=self.name)["StackDriftDetectionId"]
+        wait_until("the drift is detected", lambda: self.detected(detection) != "DETECTION_IN_PROGRESS")
         found = self.client.describe_stack_resource_drifts(StackName=self.name)["StackResourceDrifts"]
         return {one["LogicalResourceId"]: one for one in found}
+
+    def detected(self, detection):
+        answer = self.client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        return answer["DetectionStatus"]
 
 
 def service_role(statements):

@@ -509,6 +509,15 @@ class Permissions(CloudTest):
         drift = stack.client.detect_stack_resource_drift(**options)["StackResourceDrift"]
         self.assertEqual(drift["StackResourceDriftStatus"], "IN_SYNC")
 
+    def test_who_asks_for_drift_is_answered_before_it_has_been_looked_for(self):
+        self.addCleanup(self.cloud.control, "DELETE", "/faults")
+        stack = Stack(None, service_role([whole("logs:*")])).made(template({"Logs": log_group()}))
+        # Longer than the call takes otherwise, and shorter than it is waited for.
+        self.cloud.control("POST", "/faults", {"action": "logs:DescribeLogGroups", "fault": "delayed", "seconds": 2})
+        detection = stack.client.detect_stack_drift(StackName=stack.name)["StackDriftDetectionId"]
+        self.assertEqual(stack.detected(detection), "DETECTION_IN_PROGRESS")
+        wait_until("the drift is detected", lambda: stack.detected(detection) == "DETECTION_COMPLETE")
+
     def test_who_detects_drift_needs_the_rights_that_come_with_it(self):
         stack = Stack(None, service_role([whole("logs:*")])).made(template({"Logs": log_group()}))
         needed = ("DetectStackDrift", "DetectStackResourceDrift", "BatchDescribeTypeConfigurations")
