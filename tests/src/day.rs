@@ -375,21 +375,24 @@ services:
     fn sync(&self, day: usize) -> Result<()> {
         let mut scene = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
         scene.publish(&formulae(day))?;
+        // A sync that Lambda tried again may be reported again, on the next day.
+        let before = scene.count_published(&["sync completed"])?;
         // Lambda tries what failed twice more. Only where all of that came to nothing, the schedule would have to ask again.
         let mut asked: Option<Instant> = None;
-        wait_until("the sync to be reported", PATIENCE * 2, || {
+        wait_until("the sync to be done and reported", PATIENCE * 2, || {
             if asked.is_none_or(|asked| asked.elapsed() > UNTIL_ASKED_AGAIN) {
                 scene.mirror.run_later(&scene.environment)?;
                 asked = Some(Instant::now());
             }
             let reported = scene.count_published(&["sync completed"])?;
-            Ok(if reported > day {
-                Seen::Yes(())
-            } else {
-                Seen::NotYet(format!("{reported} are"))
+            if reported == before {
+                return Ok(Seen::NotYet("nothing is reported".to_owned()));
+            }
+            Ok(match scene.check_identical() {
+                Ok(()) => Seen::Yes(()),
+                Err(error) => Seen::NotYet(error.to_string()),
             })
-        })?;
-        scene.check_identical()
+        })
     }
 }
 

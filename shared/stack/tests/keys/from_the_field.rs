@@ -376,6 +376,23 @@ fn what_containers_need_now_and_then_can_be_said() {
 }
 
 #[test]
+fn an_image_of_another_registry_is_pulled_with_the_secret_that_is_named_for_it() {
+    let text = shop(
+        "services:\n  api:\n    image: registry.example.com/shop/api:v1\n    \
+         repository_credentials: {credentials_parameter: shop/registry}\n",
+    );
+    let parameter = container(&text)["RepositoryCredentials"]["CredentialsParameter"].clone();
+    let names_the_secret = |value: &Value| value.to_string().contains(":secret:shop/registry");
+    assert!(names_the_secret(&parameter), "{parameter}");
+    let rights = rights(&text);
+    assert!(
+        rights.contains("secretsmanager:GetSecretValue")
+            && rights.contains(":secret:shop/registry"),
+        "{rights}"
+    );
+}
+
+#[test]
 fn what_a_stack_file_says_in_another_way_is_told_that_way() {
     for (key, path, says) in [
         (
