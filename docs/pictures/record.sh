@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Records `cargo xtask demo` on a terminal, and draws that: demo.cast and demo.svg beside this file. The demo runs twice,
+# since nobody wants to see it compile.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+environment=target/pictures
+pictures=docs/pictures
+python3 -m venv "$environment"
+"$environment/bin/pip" install --quiet --requirement "$pictures/requirements.txt"
+cargo xtask demo
+"$environment/bin/asciinema" rec --quiet --overwrite --cols 100 --rows 36 --idle-time-limit 1 \
+  --title 'cargo xtask demo' --command 'cargo xtask demo' "$pictures/demo.cast"
+# What ends in less than half a second is one picture with what comes next.
+"$environment/bin/termtosvg" render "$pictures/demo.cast" "$pictures/demo.svg" \
+  --min-frame-duration 500 --max-frame-duration 2000 --loop-delay 10000
