@@ -85,8 +85,9 @@ impl Way {
 
 /// When the schedule of the mirror comes again: later than the last attempt at what it gave before, where functions die.
 const UNTIL_ASKED_AGAIN: Duration = Duration::from_secs(200);
-/// How long the failing service waits before it starts a task again.
-const RESTART: Duration = Duration::from_secs(2);
+/// How long the failing service waits before it starts a task again. ECS gives it up after three: as there, later than a
+/// call is sent again whose answer was lost. Sent after that, UpdateService would begin another deployment.
+const RESTART: Duration = Duration::from_secs(6);
 
 impl Day {
     /// Makes everything and waits until it is there.
