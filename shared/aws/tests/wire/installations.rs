@@ -4,6 +4,7 @@ use longshore_events::arn::ServiceName;
 use longshore_rollout::installation::{Installation as _, SecretState};
 use longshore_rollout::lost_events::DeadLetterQueues as _;
 use longshore_rollout::ports::ServiceScaler as _;
+use longshore_rollout::service_view::ServiceViews as _;
 use longshore_rollout::shells::Shells as _;
 use longshore_state::ErrorClass;
 use serde_json::json;
@@ -186,6 +187,88 @@ async fn a_number_of_tasks_is_sent_alone_and_a_scalable_target_is_seen() {
     assert_eq!(
         wire.calls()[1].json(),
         json!({"cluster": "shop", "service": "api", "desiredCount": 5})
+    );
+}
+
+#[tokio::test]
+async fn whoever_looks_on_sees_the_tasks_that_go_on_those_that_died_and_what_ecs_says() {
+    let arn = |id: &str| format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{id}");
+    let wire = Wire::new(move |call| {
+        let task = |id: &str, status: &str, members: serde_json::Value| {
+            let mut task = json!({"taskArn": arn(id), "lastStatus": status, "startedBy": "ecs-svc/2",
+                "taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:2",
+                "createdAt": 1_790_000_000, "startedAt": 1_790_000_010, "stoppingAt": 1_790_000_020,
+                "stoppedAt": 1_790_000_030, "healthStatus": "UNKNOWN"});
+            for (name, value) in members.as_object().unwrap() {
+                task[name] = value.clone();
+            }
+            task
+        };
+        match call.name.as_str() {
+            "DescribeServices" => (
+                200,
+                json!({"services": [{"serviceName": "api", "status": "ACTIVE", "desiredCount": 2,
+                "deploymentConfiguration": {"strategy": "CANARY"},
+                "events": [
+                    {"id": "e-2", "createdAt": 1_790_000_002, "message": "second"},
+                    {"id": "e-1", "createdAt": 1_790_000_001, "message": "first"},
+                ]}]})
+                .to_string(),
+            ),
+            "ListTasks" => (
+                200,
+                match call.json()["desiredStatus"].as_str() {
+                    Some("RUNNING") => json!({"taskArns": [arn("a"), arn("b")]}),
+                    _ => json!({"taskArns": [arn("c"), arn("d"), arn("e")]}),
+                }
+                .to_string(),
+            ),
+            "DescribeTasks" => (
+                200,
+                match call.json()["tasks"].as_array().map(Vec::len) {
+                    Some(2) => json!({"tasks": [
+                        task("a", "RUNNING", json!({"healthStatus": "HEALTHY"})),
+                        task("b", "PENDING", json!({})),
+                    ]}),
+                    _ => json!({"tasks": [
+                        task("c", "STOPPED", json!({})),
+                        task("d", "STOPPED", json!({"startedBy": "ecs-svc/1"})),
+                        task("e", "DEPROVISIONING", json!({"startedBy": "ecs-svc/1"})),
+                    ]}),
+                }
+                .to_string(),
+            ),
+            other => panic!("{other}"),
+        }
+    });
+    let cloud = wire.cloud();
+    let view = cloud.view_service(&service(), Some("ecs-svc/2")).await;
+    let view = view.unwrap();
+    assert_eq!(view.strategy.as_deref(), Some("CANARY"));
+    assert_eq!(view.desired_count, 2);
+    let said: Vec<&str> = view
+        .messages
+        .iter()
+        .map(|said| said.text.as_str())
+        .collect();
+    assert_eq!(said, ["first", "second"]);
+    let tasks: Vec<(&str, &str, Option<&str>, i64)> = view
+        .tasks
+        .iter()
+        .map(|task| {
+            let id = task.arn.rsplit('/').next().unwrap();
+            let since = task.since.unwrap().timestamp() - 1_790_000_000;
+            (id, task.status.as_str(), task.health.as_deref(), since)
+        })
+        .collect();
+    assert_eq!(
+        tasks,
+        [
+            ("a", "RUNNING", Some("HEALTHY"), 10),
+            ("b", "PENDING", None, 0),
+            ("c", "STOPPED", None, 30),
+            ("e", "DEPROVISIONING", None, 20),
+        ]
     );
 }
 
