@@ -142,7 +142,9 @@ async fn an_installation_is_shown_as_aws_describes_it() {
     }
     });
     let cloud = wire.cloud();
-    assert_eq!(cloud.account().await.unwrap(), "111122223333");
+    let caller = cloud.caller().await.unwrap();
+    assert_eq!(caller.account, "111122223333");
+    assert_eq!(caller.arn, "arn:aws:iam::111122223333:user/ada");
     let function = cloud.function("longshore-deploy").await.unwrap().unwrap();
     assert_eq!(function.state, "Active");
     assert_eq!(function.last_update, "Failed");
@@ -169,6 +171,105 @@ async fn an_installation_is_shown_as_aws_describes_it() {
         signature.contains("/us-east-1/iam/aws4_request"),
         "{signature}"
     );
+}
+
+#[tokio::test]
+async fn what_rules_and_schedules_wake_is_asked_for_one_by_one() {
+    let wire = Wire::new(|call| {
+        match call.name.as_str() {
+        "ListTargetsByRule" => (
+            200,
+            json!({"Targets": [{"Id": "function", "Arn": "arn:aws:lambda:eu-west-1:111122223333:function:x"}]})
+                .to_string(),
+        ),
+        "GET /schedules/longshore-reconcile" => (
+            200,
+            json!({"Name": "longshore-reconcile", "State": "DISABLED", "Target": {
+                "Arn": "arn:aws:lambda:eu-west-1:111122223333:function:longshore-deploy",
+                "RoleArn": "arn:aws:iam::111122223333:role/longshore-reconcile"}})
+            .to_string(),
+        ),
+        "GET /schedules/longshore-none" => (404, json!({"Message": "no"}).to_string()),
+        other => panic!("{other}"),
+    }
+    });
+    let cloud = wire.cloud();
+    let targets = cloud
+        .targets(Some("longshore"), "longshore-x")
+        .await
+        .unwrap();
+    assert_eq!(
+        targets,
+        ["arn:aws:lambda:eu-west-1:111122223333:function:x"]
+    );
+    assert_eq!(
+        wire.calls()[0].json(),
+        json!({"Rule": "longshore-x", "EventBusName": "longshore"})
+    );
+    let schedule = cloud
+        .schedule("longshore-reconcile")
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!schedule.is_enabled);
+    assert!(schedule.target.ends_with(":function:longshore-deploy"));
+    assert_eq!(cloud.schedule("longshore-none").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn rights_are_simulated_page_by_page_and_what_the_organization_forbids_is_refused() {
+    let wire = Wire::new(|call| {
+        let decided = |action: &str, decision: &str, more: &str| {
+            format!(
+                "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>\
+                 <EvalResourceName>*</EvalResourceName><MatchedStatements/>{more}</member>"
+            )
+        };
+        let page = |results: String, rest: &str| {
+            format!(
+                "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>{results}\
+                 </EvaluationResults>{rest}</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+            )
+        };
+        match call.name.as_str() {
+            "GetRole" => (
+                200,
+                "<GetRoleResponse><GetRoleResult><Role><RoleName>deployer</RoleName>\
+                 <Arn>arn:aws:iam::111122223333:role/people/deployer</Arn></Role></GetRoleResult></GetRoleResponse>"
+                    .to_owned(),
+            ),
+            "SimulatePrincipalPolicy" => {
+                let forbidden = "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations>\
+                                 </OrganizationsDecisionDetail>";
+                let answer = match call.body.contains("Marker=next") {
+                    false => page(
+                        decided("a:One", "allowed", "") + &decided("a:Two", "implicitDeny", ""),
+                        "<IsTruncated>true</IsTruncated><Marker>next</Marker>",
+                    ),
+                    true => page(
+                        decided("a:Three", "allowed", forbidden) + &decided("a:Four", "explicitDeny", ""),
+                        "<IsTruncated>false</IsTruncated>",
+                    ),
+                };
+                (200, answer)
+            }
+            other => panic!("{other}"),
+        }
+    });
+    let cloud = wire.cloud();
+    let arn = cloud.role_arn("deployer").await.unwrap();
+    assert_eq!(arn, "arn:aws:iam::111122223333:role/people/deployer");
+    let actions = ["a:One", "a:Two", "a:Three", "a:Four"];
+    let refused = cloud.refused_actions(&arn, &actions, "*").await.unwrap();
+    assert_eq!(refused, ["a:Two", "a:Three", "a:Four"]);
+    let asked = &wire.calls()[1];
+    for expected in [
+        "PolicySourceArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fpeople%2Fdeployer",
+        "ActionNames.member.4=a%3AFour",
+        "ResourceArns.member.1=*",
+    ] {
+        assert!(asked.body.contains(expected), "{expected}: {}", asked.body);
+    }
 }
 
 #[tokio::test]
