@@ -102,6 +102,8 @@ pub(crate) struct Provisioning {
     pub(crate) file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
     pub(crate) buckets: BTreeMap<String, Vec<FoundBucket>>,
     pub(crate) drifts: BTreeMap<String, Vec<Drift>>,
+    /// When stacks were compared last.
+    pub(crate) compared: BTreeMap<String, DateTime<Utc>>,
     pub(crate) serving_groups: BTreeMap<ServiceName, ServingGroup>,
 }
 
