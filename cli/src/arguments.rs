@@ -493,6 +493,9 @@ pub struct ResumeArguments {
     /// Say what would be resumed, and what would come of what waits; nothing is changed
     #[arg(long)]
     pub dry_run: bool,
+    /// Whether to wait for the outcome.
+    #[command(flatten)]
+    pub wait: WaitArguments,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

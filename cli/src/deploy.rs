@@ -5,6 +5,7 @@ use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
 use longshore_rollout::dry_run::DryRun;
 use longshore_rollout::ports::{Cloud, TaskLogs};
+use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 
 use crate::answer::Answer;
@@ -13,7 +14,7 @@ use crate::outcome::{worker, would};
 use crate::wait::answer;
 
 /// Starts the deployment and says what came of it, or waits for its outcome.
-pub async fn run<C: Cloud + TaskLogs>(
+pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
     cloud: &C,
     arguments: DeployArguments,
 ) -> anyhow::Result<Answer> {

@@ -134,10 +134,15 @@ mod tests {
 
     impl Plugin {
         fn new(name: &str) -> Self {
+            Self::ending_with(name, "exit 7")
+        }
+
+        fn ending_with(name: &str, end: &str) -> Self {
             let folder = std::env::temp_dir().join(format!("exec-{name}-{}", std::process::id()));
             fs::create_dir_all(&folder).unwrap();
-            let script =
-                "#!/bin/sh\n[ $# -eq 0 ] && exit 0\nprintf '%s\\n' \"$@\" > \"$0.given\"\nexit 7\n";
+            let script = format!(
+                "#!/bin/sh\n[ $# -eq 0 ] && exit 0\nprintf '%s\\n' \"$@\" > \"$0.given\"\n{end}\n"
+            );
             let program = folder.join(PLUGIN);
             fs::write(&program, script).unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -222,5 +227,49 @@ mod tests {
         assert!(off.contains("enable_execute_command: true"), "{off}");
         assert!(plugin.given().is_empty());
         assert!(!cloud.calls().contains(&"ExecuteCommand".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn ctrl_c_is_left_to_the_plugin_and_ends_neither_it_nor_longshore() {
+        let api = subscriber("api");
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        cloud.run_with_shells(&api, "0f3c1", true);
+        // As a terminal does, to both; and the program in the container goes on.
+        let plugin = Plugin::ending_with("interrupted", "trap '' INT\nkill -INT $PPID $$\nexit 5");
+        let program = plugin.program();
+        let answer = run_with(&cloud, program.as_os_str(), None, arguments()).await;
+        assert_eq!(answer.unwrap().status, Status::Ended(5));
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_succeeds_is_a_success_and_one_that_is_killed_is_not() {
+        let api = subscriber("api");
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        cloud.run_with_shells(&api, "0f3c1", true);
+        for (name, end, expected) in [
+            ("good", "exit 0", Status::Good),
+            ("killed", "kill -KILL $$", Status::Bad),
+        ] {
+            let plugin = Plugin::ending_with(name, end);
+            let program = plugin.program();
+            let answer = run_with(&cloud, program.as_os_str(), None, arguments()).await;
+            assert_eq!(answer.unwrap().status, expected, "{end}");
+        }
+    }
+
+    #[test]
+    fn words_stay_the_words_that_they_were_in_the_one_line_that_ecs_takes() {
+        for (words, line) in [
+            (&["ls", "-l", "/srv/app"][..], "ls -l /srv/app"),
+            (&["echo", "two words", ""], "echo 'two words' ''"),
+            (
+                &["sh", "-c", "exit $((1 + 2)); \"x\""],
+                "sh -c 'exit $((1 + 2)); \"x\"'",
+            ),
+            (&["KEY=value@host:1,2%+"], "KEY=value@host:1,2%+"),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(joined(&words), line);
+        }
     }
 }

@@ -42,10 +42,17 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &HistoryArguments) -> anyhow::R
 /// The numbers of tasks that people set, which are not deployments.
 fn scaled_in_words(scaled: &[Scaled]) -> String {
     let lines = scaled.iter().rev().map(|scaled| {
-        let Scaled { from, to, at, note } = scaled;
+        let Scaled {
+            from,
+            to,
+            at,
+            by,
+            note,
+        } = scaled;
         let note = with_note(note.as_deref());
+        let by = by.as_deref().unwrap_or("hand");
         format!(
-            "\nscaled by hand at {}: from {from} to {to}{note}",
+            "\nscaled by {by} at {}: from {from} to {to}{note}",
             second(*at)
         )
     });

@@ -7,6 +7,7 @@ use longshore_rollout::dry_run::{DryRun, Would};
 use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::record::Hold;
+use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::triggers::hold::{Approved, HoldError, HoldOutcome, approve, hold, resume};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::answer::{Answer, Status};
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
 use crate::outcome::{self, DRY_RUN, in_words, waits_for, with_note, worker, would_in_words};
 use crate::until::Until;
-use crate::wait::answer;
+use crate::wait::{Waiter, answer, followed, status_of};
 
 /// Lets no deployment of the service or the stack begin.
 pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::Result<Answer> {
@@ -39,11 +40,16 @@ pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::
     reported(hold(cloud, &payload, &worker()).await?, output)
 }
 
-/// Lets deployments of the service or the stack begin again.
-pub async fn run_resume<C: Cloud>(cloud: &C, arguments: ResumeArguments) -> anyhow::Result<Answer> {
+/// Lets deployments of the service or the stack begin again, and waits for the outcome of those that begin where that is
+/// asked for.
+pub async fn run_resume<C: Cloud + TaskLogs + ServiceViews>(
+    cloud: &C,
+    arguments: ResumeArguments,
+) -> anyhow::Result<Answer> {
     let ResumeArguments {
         subject,
         dry_run,
+        wait,
         output,
     } = arguments;
     let payload = ResumePayload {
@@ -55,11 +61,66 @@ pub async fn run_resume<C: Cloud>(cloud: &C, arguments: ResumeArguments) -> anyh
         let resumed = resume(&dry_run, &payload, &worker()).await?;
         return would(&dry_run, resumed, output).await;
     }
-    reported(resume(cloud, &payload, &worker()).await?, output)
+    let resumed = resume(cloud, &payload, &worker()).await?;
+    match wait.wait {
+        true => waited_for(cloud, resumed, Waiter::here(wait), output).await,
+        false => reported(resumed, output),
+    }
+}
+
+/// What became of all that had waited: of one service after the other, each of which goes on meanwhile.
+async fn waited_for<C: Cloud + TaskLogs + ServiceViews>(
+    cloud: &C,
+    resumed: Vec<Result<HoldOutcome, HoldError>>,
+    mut waiter: Waiter,
+    output: Output,
+) -> anyhow::Result<Answer> {
+    let mut status = Status::Good;
+    let mut lines = Vec::new();
+    let mut values = Vec::new();
+    for resumed in resumed {
+        let said = line(&resumed);
+        let outcome = match resumed {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                status = status.max(Status::Bad);
+                lines.push(said);
+                values.push(json!({"error": error.to_string()}));
+                continue;
+            }
+        };
+        let service_id = ServiceId {
+            stack: outcome.stack.clone(),
+            service: outcome.service.clone(),
+        };
+        let mut ends = Vec::new();
+        for id in followed(cloud, &service_id, &outcome.waited).await? {
+            let interrupted = tokio::signal::ctrl_c();
+            let end = waiter.follow(cloud, &service_id, id, interrupted).await?;
+            status = status.max(end.status);
+            lines.push(end.text.clone());
+            ends.push(end);
+        }
+        if ends.is_empty() {
+            let waited = outcome.waited.iter().map(status_of);
+            status = waited.chain([status]).max().unwrap_or(status);
+            lines.push(said);
+        }
+        let mut value = serde_json::to_value(&outcome)?;
+        value["ends"] = serde_json::to_value(&ends)?;
+        values.push(value);
+    }
+    Ok(Answer {
+        text: match output {
+            Output::Json => serde_json::to_string_pretty(&values)?,
+            Output::Text => lines.join("\n"),
+        },
+        status,
+    })
 }
 
 /// Lets go out what waits to be approved.
-pub async fn run_approve<C: Cloud + TaskLogs>(
+pub async fn run_approve<C: Cloud + TaskLogs + ServiceViews>(
     cloud: &C,
     arguments: ApproveArguments,
 ) -> anyhow::Result<Answer> {
@@ -241,9 +302,11 @@ mod tests {
     use chrono::{DateTime, Utc};
     use longshore_events::longshore::WaitReason;
     use longshore_rollout::triggers::push::deploy_push;
+    use longshore_rollout::triggers::reconcile::reconcile;
     use longshore_testkit::{FakeCloud, digest, subscriber};
 
     use super::*;
+    use crate::arguments::WaitArguments;
 
     fn noon() -> DateTime<Utc> {
         "2026-12-24T12:00:00Z".parse().unwrap()
@@ -341,6 +404,10 @@ mod tests {
         let resuming = |output| ResumeArguments {
             subject: "shop".parse().unwrap(),
             dry_run: true,
+            wait: WaitArguments {
+                wait: false,
+                timeout_minutes: 60,
+            },
             output,
         };
         let held = run_hold(&cloud, holding(true)).await.unwrap();
@@ -373,5 +440,57 @@ mod tests {
         );
         assert_eq!(cloud.updates(&api), 0);
         assert!(cloud.record(&api).unwrap().hold.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_resumes_and_waits_gets_the_outcome_of_what_had_waited() {
+        let (api, web) = (subscriber("api"), subscriber("web"));
+        for output in [Output::Text, Output::Json] {
+            let cloud = FakeCloud::with_services(&[api.clone(), web.clone()]);
+            let holding = HoldArguments {
+                subject: "shop".parse().unwrap(),
+                until: None,
+                dry_run: false,
+                note: None,
+                output: Output::Text,
+            };
+            run_hold(&cloud, holding).await.unwrap();
+            let push = cloud.push("v2", digest('2'), Utc::now());
+            let waits = deploy_push(&cloud, &push, &worker()).await.unwrap();
+            assert!(waits.iter().all(Result::is_ok), "{waits:?}");
+            let resuming = ResumeArguments {
+                subject: "shop".parse().unwrap(),
+                dry_run: false,
+                wait: WaitArguments {
+                    wait: true,
+                    timeout_minutes: 60,
+                },
+                output,
+            };
+            cloud.set_now(Utc::now());
+            let (resumed, ()) = tokio::join!(run_resume(&cloud, resuming), async {
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                // One succeeds, and ECS rolls the other one back.
+                cloud.complete(&api);
+                cloud.roll_back(&web, 150);
+                cloud.complete(&web);
+                reconcile(&cloud, &worker()).await.unwrap();
+                reconcile(&cloud, &worker()).await.unwrap();
+            });
+            let resumed = resumed.unwrap();
+            assert_eq!(resumed.status, Status::Bad, "{}", resumed.text);
+            match output {
+                Output::Text => {
+                    let lines: Vec<&str> = resumed.text.lines().collect();
+                    assert!(lines[0].contains("to shop/api: succeeded, in"), "{lines:?}");
+                    assert!(lines[1].contains("to shop/web: rolled back: "), "{lines:?}");
+                }
+                Output::Json => {
+                    let resumed: Value = serde_json::from_str(&resumed.text).unwrap();
+                    assert_eq!(resumed[0]["ends"][0]["end"], "succeeded", "{resumed}");
+                    assert_eq!(resumed[1]["ends"][0]["end"], "rolled_back", "{resumed}");
+                }
+            }
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::OperationKind;
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{image_name, second};
-use longshore_rollout::ports::Cloud;
+use longshore_provisioning::drift::{LastDrift, last_drift};
+use longshore_provisioning::ports::ProvisioningCloud;
+use longshore_report::words::{counted, image_name, minute, second};
 use longshore_rollout::stack_record::{Operation, OperationState};
 use longshore_rollout::status::{ServiceStatus, stack_records, status};
 use serde::Serialize;
@@ -21,6 +22,8 @@ struct Stack {
     stack: String,
     /// Its last change; nothing where no stack file made it.
     last_change: Option<Change>,
+    /// What the last comparison with its template found; nothing where there was none since it changed.
+    drift: Option<LastDrift>,
     services: Vec<Service>,
 }
 
@@ -47,7 +50,10 @@ struct Service {
 }
 
 /// Shows all stacks that are there, by name. Those that were destroyed are not.
-pub async fn run<C: Cloud>(cloud: &C, arguments: &LsArguments) -> anyhow::Result<String> {
+pub async fn run<C: ProvisioningCloud>(
+    cloud: &C,
+    arguments: &LsArguments,
+) -> anyhow::Result<String> {
     let mut stacks: BTreeMap<String, Stack> = BTreeMap::new();
     let mut destroyed = Vec::new();
     for record in stack_records(cloud).await? {
@@ -59,6 +65,7 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &LsArguments) -> anyhow::Result
         let entry = Stack {
             stack: stack.clone(),
             last_change: Some(Change::of(record.operation)),
+            drift: drift_of(cloud, &stack).await,
             services: Vec::new(),
         };
         stacks.insert(stack, entry);
@@ -80,6 +87,27 @@ pub async fn run<C: Cloud>(cloud: &C, arguments: &LsArguments) -> anyhow::Result
         }
         Output::Text => table(&stacks),
     })
+}
+
+/// What is known of a stack's drift; nothing is compared for it.
+async fn drift_of<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Option<LastDrift> {
+    match last_drift(cloud, stack).await {
+        Ok(drift) => drift,
+        // The stacks are what somebody wants to see.
+        Err(error) => {
+            terminal::note(&format!("{error}"));
+            None
+        }
+    }
+}
+
+/// `none found at 2026-11-21 12:00 UTC`, `2 resources at ...`.
+fn drift_in_words(drift: &LastDrift) -> String {
+    let at = minute(drift.at);
+    match drift.drifted.len() {
+        0 => format!("none found at {at}"),
+        count => format!("{} at {at}", counted(count, "resource")),
+    }
 }
 
 fn is_destroyed(operation: &Operation) -> bool {
@@ -132,6 +160,7 @@ fn table(stacks: &[Stack]) -> String {
     let headings = [
         "stack",
         "last change",
+        "drift",
         "service",
         "tasks",
         "image",
@@ -142,11 +171,13 @@ fn table(stacks: &[Stack]) -> String {
     for stack in stacks {
         let change = stack.last_change.as_ref().map(Change::in_words);
         let change = or_none(change.as_ref());
+        let drift = or_none(stack.drift.as_ref().map(drift_in_words).as_ref());
         if stack.services.is_empty() {
             let none = || "-".to_owned();
             rows.push([
                 stack.stack.clone(),
                 change.clone(),
+                drift.clone(),
                 none(),
                 none(),
                 none(),
@@ -162,6 +193,7 @@ fn table(stacks: &[Stack]) -> String {
             rows.push([
                 first(&stack.stack),
                 first(&change),
+                first(&drift),
                 service.service.clone(),
                 service.tasks.clone(),
                 or_none(service.image.as_ref()),
@@ -175,9 +207,11 @@ fn table(stacks: &[Stack]) -> String {
 #[cfg(test)]
 mod tests {
     use longshore_events::longshore::StackSource;
+    use longshore_provisioning::ports::{Drift, StackProvisioner as _};
     use longshore_rollout::stack_record::StackRecord;
     use longshore_rollout::triggers::push::deploy_push;
-    use longshore_testkit::{FakeCloud, digest, noon, subscriber, worker};
+    use longshore_state::ErrorClass;
+    use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
     use super::*;
 
@@ -232,6 +266,56 @@ mod tests {
         assert_eq!(json[0]["stack"], "blog");
         assert_eq!(json[1]["last_change"]["state"], "ready");
         assert_eq!(json[1]["services"][0]["service"], "api");
+    }
+
+    #[tokio::test]
+    async fn what_the_last_comparison_found_is_shown_with_when_that_was() {
+        let cloud = FakeCloud::default();
+        for stack in ["blog", "never", "shop"] {
+            changed(&cloud, stack, OperationKind::Apply, OperationState::Ready);
+        }
+        let gone = Drift {
+            logical_id: "Bucket".to_owned(),
+            physical_id: None,
+            resource_type: "AWS::S3::Bucket".to_owned(),
+            deleted: true,
+            properties: Vec::new(),
+        };
+        cloud.set_drift("shop", vec![gone]);
+        cloud.set_now(noon(0));
+        for stack in ["blog", "shop"] {
+            cloud.drift(stack).await.unwrap();
+        }
+        cloud.forget_calls();
+        let text = shown(&cloud, Output::Text).await;
+        for expected in [
+            "none found at 2026-09-21 14:13 UTC",
+            "1 resource at 2026-09-21",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        let json: serde_json::Value =
+            serde_json::from_str(&shown(&cloud, Output::Json).await).unwrap();
+        assert_eq!(json[0]["drift"]["drifted"], serde_json::json!([]));
+        assert!(json[1]["drift"].is_null(), "{json}");
+        assert_eq!(json[2]["drift"]["drifted"][0]["logical_id"], "Bucket");
+        // Nothing was compared for it.
+        assert!(!cloud.calls().contains(&"DetectStackDrift".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn stacks_are_shown_to_whoever_may_not_see_their_drift() {
+        let cloud = FakeCloud::default();
+        changed(&cloud, "shop", OperationKind::Apply, OperationState::Ready);
+        cloud.inject_at(
+            "DescribeStackResourceDrifts",
+            Fault::Fails(ErrorClass::Denied),
+        );
+        assert!(
+            shown(&cloud, Output::Text)
+                .await
+                .contains("apply succeeded")
+        );
     }
 
     #[tokio::test]

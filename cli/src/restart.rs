@@ -2,6 +2,7 @@
 
 use longshore_policy::route::ServiceId;
 use longshore_rollout::ports::{Cloud, TaskLogs};
+use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::triggers::restart::restart;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use crate::output::Output;
 use crate::wait::answer;
 
 /// Starts new tasks of what a service runs and says what came of it, or waits for the outcome.
-pub async fn run<C: Cloud + TaskLogs>(
+pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
     cloud: &C,
     arguments: RestartArguments,
 ) -> anyhow::Result<Answer> {

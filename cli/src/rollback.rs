@@ -3,6 +3,7 @@
 use longshore_events::manual::RollbackPayload;
 use longshore_report::words::image_name;
 use longshore_rollout::ports::{Cloud, TaskLogs};
+use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::triggers::rollback::{Stage, WayBack, rollback, way_back};
 
 use crate::answer::Answer;
@@ -14,7 +15,7 @@ use crate::terminal;
 use crate::wait::answer;
 
 /// Says where the service goes back to, starts the way back and says what came of it, or waits for its outcome.
-pub async fn run<C: Cloud + TaskLogs>(
+pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
     cloud: &C,
     arguments: RollbackArguments,
 ) -> anyhow::Result<Answer> {

@@ -126,7 +126,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
 }
 
 /// `shop/api:v3`, or `shop/api@333333333333` where no tag is known: people know images by their tags.
-fn tag_or_digest(image: &Image) -> String {
+pub fn tag_or_digest(image: &Image) -> String {
     match &image.tag {
         Some(_) => image_name(image),
         None => format!("{}@{}", image.repository, image.digest.short()),

@@ -45,12 +45,21 @@ pub fn table<const COLUMNS: usize>(
     rows: impl Iterator<Item = [String; COLUMNS]>,
 ) -> String {
     let rows: Vec<[String; COLUMNS]> = rows.collect();
-    let whole = printed(&headings, &rows, |_| true, None);
+    table_within(headings, &rows, width())
+}
+
+/// A table that is no wider than this.
+pub fn table_within<const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: &[[String; COLUMNS]],
+    width: Option<u16>,
+) -> String {
+    let whole = printed(&headings, rows, |_| true, None);
     let is_too_wide = |text: &str, width| text.lines().any(|line| line.chars().count() > width);
-    match width() {
+    match width {
         Some(width) if is_too_wide(&whole, width.into()) => {
             let is_kept = |column: usize| headings.get(column) != Some(&DISPENSABLE);
-            printed(&headings, &rows, is_kept, Some(width))
+            printed(&headings, rows, is_kept, Some(width))
         }
         _ => whole,
     }
@@ -108,7 +117,8 @@ pub fn fits(text: &str) -> bool {
     })
 }
 
-fn wrapped_to(text: &str, hanging: usize, width: Option<u16>) -> String {
+/// A text whose lines are no wider than this.
+pub fn wrapped_to(text: &str, hanging: usize, width: Option<u16>) -> String {
     let Some(width) = width else {
         return text.to_owned();
     };
@@ -124,6 +134,14 @@ fn wrapped_to(text: &str, hanging: usize, width: Option<u16>) -> String {
         textwrap::fill(words, options)
     });
     lines.collect::<Vec<String>>().join("\n")
+}
+
+/// How many columns and lines there are where progress is shown; nothing where that is not a terminal that can be drawn
+/// on.
+pub fn size_of_notes() -> Option<(u16, u16)> {
+    let is_plain = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    let (width, height) = terminal_size_of(io::stderr()).filter(|_| !is_plain)?;
+    Some((width.0, height.0))
 }
 
 fn longest_word<'a>(cells: impl Iterator<Item = &'a String>) -> u16 {

@@ -1,29 +1,28 @@
 //! `--wait`: a request is followed to its outcome.
 
-use std::collections::BTreeSet;
+use std::future::Future;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use longshore_events::image::Digest;
 use longshore_events::longshore::{SkipReason, WaitReason};
 use longshore_policy::route::ServiceId;
-use longshore_report::words::{duration, image_name, short_name};
-use longshore_rollout::documents::RecordStore;
+use longshore_report::words::{duration, image_name};
+use longshore_rollout::documents::{RecordStore, StackRecordStore};
 use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_rollout::history::{ServiceLogs, logs};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::record::{Deployment, State};
+use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::whereabouts::{Whereabouts, last_with, whereabouts};
-use longshore_state::ErrorClass;
+use longshore_state::{CallError, ErrorClass};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Status};
 use crate::arguments::WaitArguments;
-use crate::failures::why;
 use crate::outcome::{self, waits_for};
 use crate::output::Output;
-use crate::status::{state_now, tasks};
-use crate::terminal;
+use crate::progress::{Progress, UnderWay};
 
 /// How long lies between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -31,17 +30,20 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How many lines of each container that failed are shown.
 const LINES: u32 = 20;
 
+/// What shells make of a program that somebody ended with Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
 /// What became of a request that somebody waited for.
 #[derive(Debug, Serialize)]
-struct End {
-    /// A state of deployments, or `waiting`, `timed_out`, `gone`.
+pub struct End {
+    /// A state of deployments, or `waiting`, `timed_out`, `gone`, `interrupted`.
     end: &'static str,
     /// Its deployment, where it has one.
     deployment: Option<Deployment>,
     #[serde(skip)]
-    text: String,
+    pub text: String,
     #[serde(skip)]
-    status: Status,
+    pub status: Status,
 }
 
 /// What is printed of it in JSON.
@@ -53,8 +55,56 @@ struct Waited<'a> {
     end: &'a End,
 }
 
+/// Somebody who waits: for how long, and what is shown meanwhile.
+pub struct Waiter {
+    until: Instant,
+    timeout: Duration,
+    progress: Progress,
+}
+
+impl Waiter {
+    /// Whoever sits at this terminal, or reads what is written to standard error.
+    pub fn here(arguments: WaitArguments) -> Self {
+        Self::with(arguments, Progress::here())
+    }
+
+    fn with(arguments: WaitArguments, progress: Progress) -> Self {
+        let timeout = Duration::from_secs(u64::from(arguments.timeout_minutes) * 60);
+        Self {
+            until: Instant::now() + timeout,
+            timeout,
+            progress,
+        }
+    }
+
+    /// Follows the request with this id to its end, until the time has passed, or until it is interrupted.
+    pub async fn follow<C: Cloud + TaskLogs + ServiceViews, E: Into<anyhow::Error>>(
+        &mut self,
+        cloud: &C,
+        service_id: &ServiceId,
+        id: String,
+        interrupted: impl Future<Output = Result<(), E>>,
+    ) -> anyhow::Result<End> {
+        let name = format!("{}/{}", service_id.stack, service_id.service);
+        tokio::select! {
+            end = follow(cloud, service_id, id, self) => end,
+            interrupted = interrupted => {
+                interrupted.map_err(Into::into)?;
+                Ok(End {
+                    end: "interrupted",
+                    deployment: None,
+                    text: format!(
+                        "{name} is not waited for any longer, and the deployment goes on; see: longshore status {name}"
+                    ),
+                    status: Status::Ended(INTERRUPTED),
+                })
+            }
+        }
+    }
+}
+
 /// What came of asking for `what`, or what became of it in the end where somebody waits for that. `id` is the request's.
-pub async fn answer<C: Cloud + TaskLogs>(
+pub async fn answer<C: Cloud + TaskLogs + ServiceViews>(
     cloud: &C,
     asked: &ServiceOutcome,
     id: &str,
@@ -62,10 +112,24 @@ pub async fn answer<C: Cloud + TaskLogs>(
     arguments: WaitArguments,
     output: Output,
 ) -> anyhow::Result<Answer> {
+    let waiter = arguments.wait.then(|| Waiter::here(arguments));
+    let interrupted = tokio::signal::ctrl_c();
+    answer_to(cloud, asked, id, what, waiter, interrupted, output).await
+}
+
+async fn answer_to<C: Cloud + TaskLogs + ServiceViews, E: Into<anyhow::Error>>(
+    cloud: &C,
+    asked: &ServiceOutcome,
+    id: &str,
+    what: &impl std::fmt::Display,
+    waiter: Option<Waiter>,
+    interrupted: impl Future<Output = Result<(), E>>,
+    output: Output,
+) -> anyhow::Result<Answer> {
     let answer = outcome::answer(asked, what, output)?;
-    if !arguments.wait {
+    let Some(mut waiter) = waiter else {
         return Ok(answer);
-    }
+    };
     let service_id = ServiceId {
         stack: asked.stack.clone(),
         service: asked.service.clone(),
@@ -96,8 +160,9 @@ pub async fn answer<C: Cloud + TaskLogs>(
             ..answer
         });
     };
-    let timeout = Duration::from_secs(u64::from(arguments.timeout_minutes) * 60);
-    let end = follow(cloud, &service_id, followed, timeout).await?;
+    let end = waiter
+        .follow(cloud, &service_id, followed, interrupted)
+        .await?;
     Ok(Answer {
         text: match output {
             Output::Text => end.text.clone(),
@@ -107,8 +172,46 @@ pub async fn answer<C: Cloud + TaskLogs>(
     })
 }
 
+/// What is to be followed of the requests of a service that had waited, by what came of them when they were looked at
+/// again: their ids, each once.
+pub async fn followed<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+    outcomes: &[Outcome],
+) -> Result<Vec<String>, CallError> {
+    let mut ids = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Started { deployment_id, .. } => ids.push(deployment_id.clone()),
+            Outcome::Pending => {
+                let stack = cloud.load_stack(&service_id.stack).await?;
+                let pending = stack.iter().flat_map(|(stack, _)| {
+                    let pending = stack.pending_pushes.values();
+                    pending.filter(|pending| pending.subscriber.service_id() == *service_id)
+                });
+                ids.extend(pending.map(|pending| pending.request.id.clone()));
+            }
+            Outcome::Waiting {
+                reason: WaitReason::Predecessors { .. },
+                ..
+            } => {
+                let record = cloud.load(service_id).await?;
+                let waiting = record
+                    .iter()
+                    .flat_map(|(record, _)| record.waiting.values())
+                    .filter(|waiting| matches!(waiting.why, WaitReason::Predecessors { .. }));
+                ids.extend(waiting.map(|waiting| waiting.request.id.clone()));
+            }
+            _ => {}
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
+}
+
 /// What the exit status says to somebody who waits, where there is nothing to wait for.
-fn status_of(outcome: &Outcome) -> Status {
+pub fn status_of(outcome: &Outcome) -> Status {
     match outcome {
         Outcome::Waiting { .. } | Outcome::Pending => Status::Waits,
         Outcome::Nothing
@@ -120,16 +223,19 @@ fn status_of(outcome: &Outcome) -> Status {
     }
 }
 
-/// Prints how far a request is, until its outcome is known or `timeout` has passed.
-async fn follow<C: Cloud + TaskLogs>(
+/// Shows how far a request is, until its outcome is known or the time has passed.
+async fn follow<C: Cloud + TaskLogs + ServiceViews>(
     cloud: &C,
     service_id: &ServiceId,
     mut id: String,
-    timeout: Duration,
+    waiter: &mut Waiter,
 ) -> anyhow::Result<End> {
     let name = format!("{}/{}", service_id.stack, service_id.service);
-    let end = tokio::time::Instant::now() + timeout;
-    let mut terminal = Progress::default();
+    let Waiter {
+        until,
+        timeout,
+        progress: shown,
+    } = waiter;
     let mut was_gone = false;
     // What the request brings, as far as it was seen.
     let mut digests = Vec::new();
@@ -139,7 +245,7 @@ async fn follow<C: Cloud + TaskLogs>(
         match found {
             Ok(Whereabouts::StackChanging(image)) => {
                 digests = vec![image.digest];
-                terminal.show("waits for the end of the stack's change");
+                shown.waits(&name, "waits for the end of the stack's change");
             }
             Ok(Whereabouts::Waiting(waiting)) => {
                 digests = vec![waiting.request.image.digest.clone()];
@@ -153,31 +259,31 @@ async fn follow<C: Cloud + TaskLogs>(
                         status: Status::Waits,
                     });
                 }
-                terminal.show(&waits);
+                shown.waits(&name, &waits);
             }
             Ok(Whereabouts::Deployment {
                 deployment,
                 running,
                 progress,
             }) => {
-                terminal.show_failures(&deployment);
+                let under_way = UnderWay {
+                    deployment: &deployment,
+                    running: running.as_ref(),
+                    progress: progress.as_ref(),
+                };
+                shown.goes_on(cloud, under_way).await;
                 if !deployment.state.is_open() {
                     return Ok(ended(cloud, service_id, *deployment).await);
                 }
-                terminal.show(&format!(
-                    "{}; tasks: {}",
-                    state_now(&deployment, progress.as_ref()),
-                    tasks(Some(&deployment), running.as_ref())
-                ));
             }
             Ok(Whereabouts::Past(deployment)) => {
-                terminal.show_failures(&deployment);
+                shown.is_past(cloud, &deployment).await;
                 let images = deployment.images().map(|(_, image)| image.digest.clone());
                 let images: Vec<Digest> = images.collect();
                 if deployment.state == State::Superseded
                     && let Some(last) = last_with(cloud, service_id, &images).await?
                 {
-                    terminal.show(&format!("goes on as deployment {}", last.number));
+                    shown.say(&format!("goes on as deployment {}", last.number));
                     id = last.id.clone();
                     continue;
                 }
@@ -204,12 +310,12 @@ async fn follow<C: Cloud + TaskLogs>(
             }
             Ok(Whereabouts::Gone) => {}
             Err(error) if error.class == ErrorClass::Transient => {
-                terminal.show(&format!("cannot be seen now, asking again: {error}"));
+                shown.say(&format!("cannot be seen now, asking again: {error}"));
             }
             Err(error) => return Err(error.into()),
         }
         was_gone = is_gone;
-        if tokio::time::Instant::now() >= end {
+        if Instant::now() >= *until {
             return Ok(End {
                 end: "timed_out",
                 deployment: None,
@@ -261,56 +367,28 @@ async fn ended<C: Cloud + TaskLogs>(
     }
 }
 
-/// What was shown of a request.
-#[derive(Default)]
-struct Progress {
-    last: String,
-    tasks: BTreeSet<String>,
-}
-
-impl Progress {
-    fn show(&mut self, line: &str) {
-        if self.last != line {
-            print(Utc::now(), line);
-            line.clone_into(&mut self.last);
-        }
-    }
-
-    /// The tasks that died since the last look.
-    fn show_failures(&mut self, deployment: &Deployment) {
-        for failure in &deployment.failures {
-            if self.tasks.insert(failure.task.clone()) {
-                let task = short_name(&failure.task);
-                let why = why(failure);
-                print(Utc::now(), &format!("task {task} stopped: {why}"));
-            }
-        }
-    }
-}
-
-fn print(at: DateTime<Utc>, line: &str) {
-    // The next lines begin below the first word after the time.
-    let line = format!("{} {line}", at.format("%H:%M:%S"));
-    terminal::note(&terminal::wrapped(&line, 9));
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
     use longshore_events::image::ImageReference;
-    use longshore_events::longshore::{OperationKind, Source, StackSource, TaskFailure};
+    use longshore_events::longshore::{
+        OperationKind, RolloutProgress, Source, StackSource, TaskFailure,
+    };
     use longshore_events::manual::DeployPayload;
     use longshore_events::sequence::Sequence;
     use longshore_policy::route::Subscriber;
     use longshore_policy::settings::Approval;
+    use longshore_rollout::ports::LogLine;
     use longshore_rollout::stack_record::{Operation, OperationState, StackRecord};
     use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
     use longshore_rollout::triggers::push::deploy_push;
     use longshore_rollout::triggers::reconcile::reconcile;
-    use longshore_testkit::{FakeCloud, altered, digest, noon, push, subscriber, worker};
+    use longshore_testkit::{FakeCloud, Fault, digest, noon, push, subscriber, worker};
     use serde_json::json;
 
     use super::*;
-    use crate::status::tests::deployment;
+    use crate::progress::tests::{at_a_terminal, elsewhere};
+    use crate::screen::tests::Seen;
 
     const WAIT: WaitArguments = WaitArguments {
         wait: true,
@@ -318,6 +396,17 @@ mod tests {
     };
 
     async fn ask(cloud: &FakeCloud, tag: &str, output: Output) -> Answer {
+        let never = std::future::pending();
+        ask_with(cloud, tag, output, elsewhere(), never).await
+    }
+
+    async fn ask_with(
+        cloud: &FakeCloud,
+        tag: &str,
+        output: Output,
+        progress: Progress,
+        interrupted: impl Future<Output = std::io::Result<()>>,
+    ) -> Answer {
         let image: ImageReference = format!("shop/api:{tag}").parse().unwrap();
         let payload = DeployPayload::new("shop", "api", image.clone(), None);
         let asked = Asked {
@@ -327,9 +416,46 @@ mod tests {
             source: Source::Manual { note: None },
         };
         let outcome = deploy_explicitly(cloud, &payload, asked, &worker(tag, 10)).await;
-        answer(cloud, &outcome.unwrap(), tag, &image, WAIT, output)
-            .await
-            .unwrap()
+        let outcome = outcome.unwrap();
+        let waiter = Waiter::with(WAIT, progress);
+        answer_to(
+            cloud,
+            &outcome,
+            tag,
+            &image,
+            Some(waiter),
+            interrupted,
+            output,
+        )
+        .await
+        .unwrap()
+    }
+
+    /// A terminal of this width at which the time goes on with the test, from when `v2` is asked for.
+    fn terminal(width: u16) -> (Progress, Seen) {
+        let start = Instant::now();
+        let clock = move || noon(10) + TimeDelta::from_std(start.elapsed()).unwrap();
+        at_a_terminal(Box::new(clock), width, 24)
+    }
+
+    const WIDTHS: [u16; 2] = [80, 120];
+
+    /// What is seen in the end on a terminal of either width, and what is answered.
+    fn shows(name: &str, width: u16, seen: &Seen, answer: &Answer) {
+        let lines = seen.lines();
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.chars().count() <= width.into()),
+            "{lines:#?}"
+        );
+        let answered = format!(
+            "{}\n--- {:?}\n{}",
+            lines.join("\n"),
+            answer.status,
+            answer.text
+        );
+        insta::assert_snapshot!(format!("{name}-{width}"), answered);
     }
 
     /// A service, and an image `v2` that nobody asked for yet.
@@ -407,7 +533,7 @@ mod tests {
             expires_after_minutes: 60,
         });
         let cloud = cloud(&api);
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         let answer = ask(&cloud, "v2", Output::Text).await;
         assert_eq!(answer.status, Status::Waits);
         assert!(
@@ -521,22 +647,211 @@ mod tests {
         assert_eq!(answer.status, Status::Good, "{}", answer.text);
     }
 
-    #[test]
-    fn each_task_that_stopped_is_shown_once_in_whatever_order_it_is_heard_of() {
-        let failures = |tasks: &[&str]| {
-            let failures = tasks.iter().map(|task| TaskFailure {
-                task: (*task).to_owned(),
-                ..died()
+    const OLD: u32 = 1;
+    const NEW: u32 = 2;
+
+    /// Two tasks run, and ECS has started a third one, of what is deployed.
+    fn begun(cloud: &FakeCloud, api: &Subscriber, strategy: &str) {
+        cloud.change_view(api, |view| view.strategy = Some(strategy.to_owned()));
+        cloud.show_task(api, "old-one", OLD, "RUNNING", Some("HEALTHY"), -3_600);
+        cloud.show_task(api, "old-two", OLD, "RUNNING", Some("HEALTHY"), -3_600);
+        cloud.show_task(api, "0f3c1a2b3c4d5e6f", NEW, "PENDING", None, 12);
+        cloud.say(api, "(service api) has reached a steady state.", -600);
+        cloud.say(
+            api,
+            "(service api) has started 1 tasks: (task 0f3c1a2b3c4d5e6f).",
+            12,
+        );
+    }
+
+    /// Its log, where that service writes to CloudWatch.
+    fn writes(cloud: &FakeCloud, api: &Subscriber, stream: &str, message: &str) {
+        cloud.change_task_definition(api, |definition| {
+            definition["containerDefinitions"][0]["logConfiguration"] = json!({
+                "logDriver": "awslogs",
+                "options": {"awslogs-group": "/ecs/shop/api", "awslogs-stream-prefix": "api"},
             });
-            let failures: Vec<TaskFailure> = failures.collect();
-            altered(
-                &deployment(1, State::Deploying),
-                &json!({ "failures": failures }),
-            )
+        });
+        let line = LogLine {
+            at: noon(20),
+            message: message.to_owned(),
         };
-        let mut progress = Progress::default();
-        progress.show_failures(&failures(&["late"]));
-        progress.show_failures(&failures(&["early", "late"]));
-        assert_eq!(progress.tasks, ["early", "late"].map(str::to_owned).into());
+        cloud.add_log_line("/ecs/shop/api", stream, line);
+    }
+
+    fn never() -> std::future::Pending<std::io::Result<()>> {
+        std::future::pending()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_shows_a_success_with_its_tasks_and_what_ecs_says() {
+        let api = subscriber("api");
+        for width in WIDTHS {
+            let cloud = cloud(&api);
+            let (progress, seen) = terminal(width);
+            let (answer, ()) = tokio::join!(
+                ask_with(&cloud, "v2", Output::Text, progress, never()),
+                async {
+                    begun(&cloud, &api, "ROLLING");
+                    tokio::time::sleep(PAUSE * 3).await;
+                    let shown = seen.lines().join("\n");
+                    for expected in ["0 of 2 tasks run api:2", "pending", "strategy: rolling"] {
+                        assert!(shown.contains(expected), "{shown}");
+                    }
+                    cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "RUNNING", None, 15);
+                    cloud.show_task(&api, "77777777777", NEW, "RUNNING", Some("HEALTHY"), 40);
+                    cloud.show_task(&api, "old-one", OLD, "DEACTIVATING", None, 41);
+                    cloud.change_view(&api, |view| {
+                        view.tasks.retain(|task| !task.arn.ends_with("old-two"));
+                    });
+                    cloud.say(&api, "(service api) has reached a steady state.", 60);
+                    completed(&cloud, &api).await;
+                }
+            );
+            shows("success", width, &seen, &answer);
+            assert_eq!(answer.status, Status::Good);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_shows_what_tasks_of_a_failing_rollout_die_of_with_their_last_lines() {
+        let api = subscriber("api");
+        for width in WIDTHS {
+            let cloud = cloud(&api);
+            writes(&cloud, &api, "api/app/0f3c1", "no DATABASE_URL");
+            let (progress, seen) = terminal(width);
+            let (answer, ()) = tokio::join!(
+                ask_with(&cloud, "v2", Output::Text, progress, never()),
+                async {
+                    begun(&cloud, &api, "ROLLING");
+                    tokio::time::sleep(PAUSE * 3).await;
+                    cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "STOPPED", None, 20);
+                    cloud.add_stopped_task(&cloud.primary_id(&api), died());
+                    cloud.roll_back(&api, 150);
+                    reconciled_at(&cloud, 160).await;
+                    tokio::time::sleep(PAUSE * 3).await;
+                    cloud.complete(&api);
+                    reconciled_at(&cloud, 170).await;
+                }
+            );
+            shows("failing", width, &seen, &answer);
+            assert_eq!(answer.status, Status::Bad);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_shows_the_stage_of_a_canary_and_its_rollback_by_an_alarm() {
+        let api = subscriber("api");
+        for width in WIDTHS {
+            let cloud = cloud(&api);
+            let (progress, seen) = terminal(width);
+            let (answer, ()) = tokio::join!(
+                ask_with(&cloud, "v2", Output::Text, progress, never()),
+                async {
+                    tokio::time::sleep(PAUSE).await;
+                    begun(&cloud, &api, "CANARY");
+                    cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "RUNNING", None, 15);
+                    cloud.change_account(&api, |account| {
+                        account.progress = Some(RolloutProgress {
+                            stage: "PRODUCTION_TRAFFIC_SHIFT".to_owned(),
+                            shifted_percent: Some(10),
+                        });
+                    });
+                    tokio::time::sleep(PAUSE * 3).await;
+                    let shown = seen.lines().join("\n");
+                    assert!(
+                        shown.contains("strategy: canary: production traffic shift, 10%"),
+                        "{shown}"
+                    );
+                    cloud.roll_back(&api, 150);
+                    cloud.change_account(&api, |account| {
+                        account.reason =
+                            "Service deployment rolled back because of 1 alarm in state ALARM: \
+                                          [shop-errors]"
+                                .to_owned();
+                    });
+                    cloud.say(&api, "(service api) rolls back: alarm shop-errors.", 150);
+                    reconciled_at(&cloud, 160).await;
+                    tokio::time::sleep(PAUSE * 3).await;
+                    cloud.complete(&api);
+                    reconciled_at(&cloud, 170).await;
+                }
+            );
+            shows("alarm", width, &seen, &answer);
+            assert_eq!(answer.status, Status::Bad);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_shows_nothing_of_what_waits_for_approval_and_the_answer_says_it() {
+        let mut api = subscriber("api");
+        api.rollout.approval = Some(Approval {
+            expires_after_minutes: 60,
+        });
+        for width in WIDTHS {
+            let cloud = cloud(&api);
+            let (progress, seen) = terminal(width);
+            let answer = ask_with(&cloud, "v2", Output::Text, progress, never()).await;
+            shows("approval", width, &seen, &answer);
+            assert_eq!(answer.status, Status::Waits);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_shows_that_a_newer_push_took_over() {
+        let api = subscriber("api");
+        for width in WIDTHS {
+            let cloud = cloud(&api);
+            let (progress, seen) = terminal(width);
+            let (answer, ()) = tokio::join!(
+                ask_with(&cloud, "v2", Output::Text, progress, never()),
+                async {
+                    begun(&cloud, &api, "ROLLING");
+                    tokio::time::sleep(PAUSE * 3).await;
+                    let push = cloud.push("v3", digest('3'), noon(60));
+                    cloud.set_now(noon(60));
+                    deploy_push(&cloud, &push, &worker("newer", 60))
+                        .await
+                        .unwrap();
+                }
+            );
+            shows("superseded", width, &seen, &answer);
+            assert_eq!(answer.status, Status::Bad);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ctrl_c_ends_the_waiting_only_with_the_status_that_shells_know() {
+        let api = subscriber("api");
+        for width in WIDTHS {
+            let cloud = cloud(&api);
+            let (progress, seen) = terminal(width);
+            begun(&cloud, &api, "BLUE_GREEN");
+            let interrupted = async {
+                tokio::time::sleep(PAUSE * 3 + PAUSE / 2).await;
+                Ok(())
+            };
+            let answer = ask_with(&cloud, "v2", Output::Text, progress, interrupted).await;
+            shows("interrupted", width, &seen, &answer);
+            assert_eq!(answer.status, Status::Ended(INTERRUPTED));
+            assert!(cloud.record(&api).unwrap().deployment.state.is_open());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_may_not_see_the_tasks_still_gets_the_outcome() {
+        let api = subscriber("api");
+        let cloud = cloud(&api);
+        cloud.inject_at("ViewService", Fault::Fails(ErrorClass::Denied));
+        let (progress, seen) = terminal(80);
+        let (answer, ()) = tokio::join!(
+            ask_with(&cloud, "v2", Output::Text, progress, never()),
+            async {
+                completed(&cloud, &api).await;
+            }
+        );
+        assert_eq!(answer.status, Status::Good);
+        let shown = seen.lines().join("\n");
+        assert!(shown.contains("its tasks cannot be seen now"), "{shown}");
     }
 }

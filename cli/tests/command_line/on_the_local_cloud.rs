@@ -450,6 +450,33 @@ fn a_person_follows_scales_and_looks_into_what_a_stack_runs() -> Result<()> {
     let again = run(&["scale", name, "2"])?;
     ensure!(said(&again).contains("nothing to do"), "{again:?}");
 
+    let restarted = run(&["restart", name, "--wait", "--output", "json"])?;
+    let status = restarted.status.code();
+    ensure!(status == Some(0), "{restarted:?}");
+    let restarted: Value = serde_json::from_slice(&restarted.stdout).context("read the restart")?;
+    ensure!(restarted["end"] == "succeeded", "{restarted}");
+    let kind = &restarted["deployment"]["source"]["kind"];
+    ensure!(kind == "restart", "{restarted}");
+
+    let stack_of = |output: &Output| -> Result<Value> {
+        let listed: Value = serde_json::from_slice(&output.stdout).context("read the stacks")?;
+        let stacks = listed.as_array().context("stacks")?.iter();
+        let ours = stacks.filter(|stack| stack["stack"] == "by-hand-looks");
+        Ok(ours.cloned().next().unwrap_or_default())
+    };
+    let listed = stack_of(&run(&["ls", "--output", "json"])?)?;
+    ensure!(listed["last_change"]["state"] == "ready", "{listed}");
+    ensure!(listed["services"][0]["tasks"] == "2/2", "{listed}");
+    ensure!(listed["drift"].is_null(), "{listed}");
+    let drift = run(&["drift", "by-hand-looks"])?;
+    ensure!(drift.status.success(), "{drift:?}");
+    let listed = stack_of(&run(&["ls", "--output", "json"])?)?;
+    ensure!(listed["drift"]["at"].is_string(), "{listed}");
+    let table = said(&run(&["ls"])?);
+    for expected in ["by-hand-looks", "drift"] {
+        ensure!(table.contains(expected), "{table}");
+    }
+
     let looked = run(&["doctor", "--output", "json"])?;
     let looked: Value = serde_json::from_slice(&looked.stdout).context("read what doctor says")?;
     let findings = looked["installation"]["findings"].as_array();

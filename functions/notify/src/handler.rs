@@ -137,6 +137,11 @@ impl<'a> Subject<'a> {
                 service: Some(&event.service),
                 ..Self::default()
             },
+            LongshoreEvent::ServiceScaled(event) => Self {
+                stack: Some(&event.stack),
+                service: Some(&event.service),
+                ..Self::default()
+            },
             LongshoreEvent::DocumentUnreadable(event) => Self {
                 key: Some(&event.key),
                 ..Self::default()

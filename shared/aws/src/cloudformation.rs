@@ -205,23 +205,30 @@ impl StackProvisioner for AwsCloud {
             }
         })
         .await?;
-        let mut drifts = Vec::new();
-        let mut next_token = None;
-        loop {
-            let page: Drifts = self
-                .cloudformation(
-                    of_stack("DescribeStackResourceDrifts", stack)
-                        .with("StackResourceDriftStatusFilters.member.1", "MODIFIED")
-                        .with("StackResourceDriftStatusFilters.member.2", "DELETED")
-                        .with_some("NextToken", next_token.as_deref()),
-                    &operation,
-                )
-                .await?;
-            drifts.extend(page.stack_resource_drifts.into_iter().map(drift));
-            next_token = page.next_token;
-            if next_token.is_none() {
-                return Ok(drifts);
+        self.found_drifts(stack, &operation).await
+    }
+
+    async fn last_drift(
+        &self,
+        stack: &str,
+    ) -> Result<Option<(DateTime<Utc>, Vec<Drift>)>, CallError> {
+        let described = self.stack(stack).await?;
+        let known = described.and_then(|described| described.drift_information);
+        let Some((at, status)) = known.and_then(|known| {
+            let status = known.stack_drift_status;
+            known.last_check_timestamp.map(|at| (at, status))
+        }) else {
+            return Ok(None);
+        };
+        match status.as_str() {
+            "DRIFTED" => {
+                let operation = format!("look at the drift of stack {stack}");
+                let drifts = self.found_drifts(stack, &operation).await?;
+                Ok(Some((at, drifts)))
             }
+            "IN_SYNC" => Ok(Some((at, Vec::new()))),
+            // NOT_CHECKED, UNKNOWN: the stack has changed since.
+            _ => Ok(None),
         }
     }
 }
@@ -348,6 +355,28 @@ impl AwsCloud {
         query
             .send(&self.configuration, operation, "cloudformation")
             .await
+    }
+
+    /// The differences that CloudFormation found last.
+    async fn found_drifts(&self, stack: &str, operation: &str) -> Result<Vec<Drift>, CallError> {
+        let mut drifts = Vec::new();
+        let mut next_token = None;
+        loop {
+            let page: Drifts = self
+                .cloudformation(
+                    of_stack("DescribeStackResourceDrifts", stack)
+                        .with("StackResourceDriftStatusFilters.member.1", "MODIFIED")
+                        .with("StackResourceDriftStatusFilters.member.2", "DELETED")
+                        .with_some("NextToken", next_token.as_deref()),
+                    operation,
+                )
+                .await?;
+            drifts.extend(page.stack_resource_drifts.into_iter().map(drift));
+            next_token = page.next_token;
+            if next_token.is_none() {
+                return Ok(drifts);
+            }
+        }
     }
 
     async fn stack(&self, stack: &str) -> Result<Option<Stack>, CallError> {
@@ -507,6 +536,14 @@ struct Stack {
     outputs: Vec<Output>,
     #[serde(default, deserialize_with = "boolean")]
     enable_termination_protection: bool,
+    drift_information: Option<DriftInformation>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DriftInformation {
+    stack_drift_status: String,
+    last_check_timestamp: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_config::{Region, SdkConfig};
 use longshore_events::partition::Partition;
-use longshore_rollout::installation::{FunctionState, Installation, Rules, SecretState};
+use longshore_rollout::installation::{
+    Caller, FunctionState, Installation, Rules, ScheduleState, SecretState,
+};
 use longshore_rollout::lost_events::DeadLetterQueues;
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
@@ -18,8 +20,69 @@ use crate::signed::{Query, RestCall, json_call};
 /// The answer to GetCallerIdentity: the AWS Security Token Service API Reference.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Caller {
+struct CallerIdentity {
     account: String,
+    arn: String,
+}
+
+/// The answer to GetSchedule: the EventBridge Scheduler API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Schedule {
+    state: String,
+    target: ScheduleTarget,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ScheduleTarget {
+    arn: String,
+}
+
+/// The answer to GetRole: the AWS Identity and Access Management API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundRole {
+    role: Role,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Role {
+    arn: String,
+}
+
+/// A page of the answer to SimulatePrincipalPolicy: the AWS Identity and Access Management API Reference.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Simulated {
+    evaluation_results: Vec<Evaluation>,
+    #[serde(default)]
+    marker: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Evaluation {
+    eval_action_name: String,
+    eval_decision: String,
+    #[serde(default)]
+    organizations_decision_detail: Option<OrganizationsDecision>,
+}
+
+/// What the policies of the account's organization say, where it is in one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OrganizationsDecision {
+    allowed_by_organizations: String,
+}
+
+impl Evaluation {
+    fn is_allowed(&self) -> bool {
+        let organization = self.organizations_decision_detail.as_ref();
+        self.eval_decision == "allowed"
+            && organization.is_none_or(|decision| decision.allowed_by_organizations != "false")
+    }
 }
 
 /// The answer to GetFunctionConfiguration: the AWS Lambda API Reference.
@@ -54,15 +117,107 @@ fn of_iam(configuration: &SdkConfig) -> SdkConfig {
 }
 
 impl Installation for AwsCloud {
-    async fn account(&self) -> Result<String, CallError> {
-        let caller: Caller = Query::new("GetCallerIdentity", "2011-06-15")
+    async fn caller(&self) -> Result<Caller, CallError> {
+        let caller: CallerIdentity = Query::new("GetCallerIdentity", "2011-06-15")
             .send(
                 &self.configuration,
                 "look whose credentials these are",
                 "sts",
             )
             .await?;
-        Ok(caller.account)
+        Ok(Caller {
+            account: caller.account,
+            arn: caller.arn,
+        })
+    }
+
+    async fn targets(&self, bus: Option<&str>, rule: &str) -> Result<Vec<String>, CallError> {
+        let operation = format!("list the targets of rule {rule}");
+        let mut request = json!({"Rule": rule});
+        if let Some(bus) = bus {
+            request["EventBusName"] = json!(bus);
+        }
+        // A rule has five targets at most, and a page a hundred.
+        let answer: Result<Value, CallError> = json_call(
+            &self.configuration,
+            &operation,
+            "events",
+            "AWSEvents.ListTargetsByRule",
+            &request,
+        )
+        .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let targets = answer["Targets"].as_array().into_iter().flatten();
+        Ok(targets
+            .filter_map(|target| target["Arn"].as_str())
+            .map(str::to_owned)
+            .collect())
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<ScheduleState>, CallError> {
+        let operation = format!("look at schedule {name}");
+        let call = RestCall {
+            operation: &operation,
+            service: "scheduler",
+            method: "GET",
+            path: &format!("schedules/{name}"),
+            headers: &[],
+            body: String::new(),
+        };
+        let body = match call.send(&self.configuration).await {
+            Ok(body) => body,
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let schedule: Schedule = serde_json::from_slice(&body)
+            .map_err(|error| unreadable(operation, error.to_string()))?;
+        Ok(Some(ScheduleState {
+            is_enabled: schedule.state == "ENABLED",
+            target: schedule.target.arn,
+        }))
+    }
+
+    async fn role_arn(&self, name: &str) -> Result<String, CallError> {
+        let operation = format!("look at role {name}");
+        let found: FoundRole = Query::new("GetRole", "2010-05-08")
+            .with("RoleName", name)
+            .send(&of_iam(&self.configuration), &operation, "iam")
+            .await?;
+        Ok(found.role.arn)
+    }
+
+    async fn refused_actions(
+        &self,
+        arn: &str,
+        actions: &[&str],
+        resource: &str,
+    ) -> Result<Vec<String>, CallError> {
+        let operation = format!("simulate the rights of {arn}");
+        let mut refused = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let mut query = Query::new("SimulatePrincipalPolicy", "2010-05-08")
+                .with("PolicySourceArn", arn)
+                .with("ResourceArns.member.1", resource)
+                .with_some("Marker", marker.as_deref());
+            for (number, action) in actions.iter().enumerate() {
+                query = query.with(&format!("ActionNames.member.{}", number + 1), action);
+            }
+            let page: Simulated = query
+                .send(&of_iam(&self.configuration), &operation, "iam")
+                .await?;
+            let results = page.evaluation_results.into_iter();
+            let not_allowed = results.filter(|evaluation| !evaluation.is_allowed());
+            refused.extend(not_allowed.map(|evaluation| evaluation.eval_action_name));
+            marker = page.marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(refused);
+            }
+        }
     }
 
     async fn function(&self, name: &str) -> Result<Option<FunctionState>, CallError> {

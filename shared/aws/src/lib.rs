@@ -26,6 +26,7 @@ mod scaling;
 mod schedules;
 mod secrets;
 mod service_deployments;
+mod service_views;
 mod services;
 mod shells;
 mod signed;

@@ -19,7 +19,7 @@ use crate::error::{failed, not_found, unreadable};
 use crate::{AwsCloud, one_off_tasks, one_slow_attempt, service_deployments, task_definitions};
 
 /// DescribeTasks takes this many tasks at once.
-const TASKS_ALLOWED: i32 = 100;
+pub(crate) const TASKS_ALLOWED: i32 = 100;
 
 /// DescribeServices takes this many services at once.
 const SERVICES_ALLOWED: usize = 10;

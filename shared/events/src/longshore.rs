@@ -8,10 +8,12 @@ use crate::Malformed;
 use crate::image::Image;
 use crate::malformed::parse;
 
+mod scaled;
 mod stack;
 mod sync;
 mod task;
 
+pub use scaled::ServiceScaled;
 pub use stack::{
     ChangeCounts, FailedResource, FailedService, OperationKind, Problem, Severity, StackApplying,
     StackFailed, StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged,
@@ -63,6 +65,9 @@ pub enum LongshoreEvent {
     /// A task that a schedule of a stack file started has failed.
     #[serde(rename = "Scheduled Task Failed")]
     ScheduledTaskFailed(ScheduledTaskFailed),
+    /// Somebody set how many tasks of a service run.
+    #[serde(rename = "Service Scaled")]
+    ServiceScaled(ServiceScaled),
     /// A document of the state cannot be read.
     #[serde(rename = "Document Unreadable")]
     DocumentUnreadable(DocumentUnreadable),
@@ -125,6 +130,7 @@ impl LongshoreEvent {
             Self::DeploymentProgressed(_) => "Deployment Progressed",
             Self::ImageMissing(_) => "Image Missing",
             Self::ScheduledTaskFailed(_) => "Scheduled Task Failed",
+            Self::ServiceScaled(_) => "Service Scaled",
             Self::DocumentUnreadable(_) => "Document Unreadable",
             Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
@@ -160,6 +166,7 @@ impl LongshoreEvent {
             Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
             Self::ImageMissing(detail) => serde_json::to_string(detail),
             Self::ScheduledTaskFailed(detail) => serde_json::to_string(detail),
+            Self::ServiceScaled(detail) => serde_json::to_string(detail),
             Self::DocumentUnreadable(detail) => serde_json::to_string(detail),
             Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),

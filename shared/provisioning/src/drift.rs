@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use longshore_policy::template::TemplateMetadata;
+use longshore_state::CallError;
 use serde::Serialize;
 
 use crate::error::ProvisioningError;
@@ -40,6 +42,38 @@ pub async fn drift<C: ProvisioningCloud>(
         stack: stack.to_owned(),
         drifted: unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default()),
     })
+}
+
+/// What the last comparison of a stack with its template found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastDrift {
+    /// When that was.
+    pub at: DateTime<Utc>,
+    /// What was not as the template says.
+    pub drifted: Vec<Drift>,
+}
+
+/// What the last comparison of a stack with its template found, whoever asked for it. Nothing is compared; `None` where
+/// nothing was.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn last_drift<C: ProvisioningCloud>(
+    cloud: &C,
+    stack: &str,
+) -> Result<Option<LastDrift>, CallError> {
+    let Some((at, drifted)) = cloud.last_drift(stack).await? else {
+        return Ok(None);
+    };
+    if drifted.is_empty() {
+        return Ok(Some(LastDrift { at, drifted }));
+    }
+    let template = cloud.template(stack).await?;
+    let template = template.and_then(|template| Template::parse(&template));
+    let metadata = template.as_ref().and_then(Template::metadata);
+    let by_design = template.map(|template| template.changed_by_design());
+    let drifted = unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default());
+    Ok(Some(LastDrift { at, drifted }))
 }
 
 /// Without what is changed by design: `deploy` changes which task definition a service runs, and others what

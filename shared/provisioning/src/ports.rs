@@ -297,6 +297,12 @@ pub trait StackProvisioner {
 
     /// Compares every resource with the template and waits for the result.
     fn drift(&self, stack: &str) -> impl Future<Output = Result<Vec<Drift>, CallError>>;
+
+    /// What the last comparison found, and when that was; `None` when there was none, or there is no such stack.
+    fn last_drift(
+        &self,
+        stack: &str,
+    ) -> impl Future<Output = Result<Option<(DateTime<Utc>, Vec<Drift>)>, CallError>>;
 }
 
 /// A stack as CloudFormation shows it.

@@ -7,6 +7,7 @@ mod draft;
 mod failures;
 mod problems;
 mod releases;
+mod scaled;
 mod scheduled;
 mod stacks;
 mod syncs;
@@ -35,6 +36,7 @@ pub fn message(event: &LongshoreEvent) -> Option<Message> {
         LongshoreEvent::DeploymentProgressed(event) => deployments::progressed(event),
         LongshoreEvent::ImageMissing(event) => deployments::image_missing(event),
         LongshoreEvent::ScheduledTaskFailed(event) => scheduled::failed(event),
+        LongshoreEvent::ServiceScaled(event) => scaled::scaled(event),
         LongshoreEvent::DocumentUnreadable(event) => documents::unreadable(event),
         LongshoreEvent::ReleaseRefused(event) => releases::refused(event),
         LongshoreEvent::StackApplying(event) => stacks::applying(event),

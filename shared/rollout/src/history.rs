@@ -280,6 +280,19 @@ pub async fn task_logs<C: Cloud + TaskLogs>(
     container_logs(cloud, task_definition, &[of_all], lines).await
 }
 
+/// The last `lines` lines of the containers that a task of this definition died of.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn failure_logs<C: Cloud + TaskLogs>(
+    cloud: &C,
+    task_definition: &str,
+    failure: &TaskFailure,
+    lines: u32,
+) -> Result<Vec<ContainerLog>, CallError> {
+    container_logs(cloud, task_definition, std::slice::from_ref(failure), lines).await
+}
+
 /// The last `lines` lines of each container of these tasks of one definition, which is there.
 async fn container_logs<C: Cloud + TaskLogs>(
     cloud: &C,

@@ -8,33 +8,44 @@ use longshore_state::{CallError, DocumentStore, ErrorClass};
 use serde::Serialize;
 use serde_json::Value;
 
+use self::rights::{Holder, On, asked, lacking};
 use crate::lost_events::FUNCTIONS;
+
+pub mod rights;
 
 /// Where Longshore's Terraform writes what it has made.
 const LIMITS: &str = "installation/limits.json";
 
-/// The rules of AWS's own bus, without the prefix; a test compares them with the Terraform.
-pub const RULES_OF_AWS: [&str; 11] = [
-    "deploy-task-stopped",
-    "deployment-changed",
-    "image-cached",
-    "image-pushed",
-    "release-written",
-    "scheduled-task-runs",
-    "stack-changed",
-    "stack-imported",
-    "stack-written",
-    "sync-task-stopped",
-    "task-stopped",
+/// The rules of AWS's own bus, without the prefix, and the function that each wakes; a test compares them with the
+/// Terraform.
+pub const RULES_OF_AWS: [(&str, &str); 11] = [
+    ("deploy-task-stopped", "deploy"),
+    ("deployment-changed", "watch"),
+    ("image-cached", "deploy"),
+    ("image-pushed", "deploy"),
+    ("release-written", "deploy"),
+    ("scheduled-task-runs", "watch"),
+    ("stack-changed", "watch"),
+    ("stack-imported", "provision"),
+    ("stack-written", "provision"),
+    ("sync-task-stopped", "sync"),
+    ("task-stopped", "watch"),
 ];
 
-/// The rules of Longshore's bus, without the prefix.
-pub const RULES_OF_LONGSHORE: [&str; 5] = [
-    "notifications",
-    "rollout-continued",
-    "shard-completed",
-    "stack-settled-deploy",
-    "stack-settled-provision",
+/// The rules of Longshore's bus, without the prefix, and the function that each wakes.
+pub const RULES_OF_LONGSHORE: [(&str, &str); 5] = [
+    ("notifications", "notify"),
+    ("rollout-continued", "deploy"),
+    ("shard-completed", "sync"),
+    ("stack-settled-deploy", "deploy"),
+    ("stack-settled-provision", "provision"),
+];
+
+/// The schedules, without the prefix, and the function that each wakes.
+pub const SCHEDULES: [(&str, &str); 3] = [
+    ("reconcile", "deploy"),
+    ("reconcile-stacks", "provision"),
+    ("reconcile-syncs", "sync"),
 ];
 
 /// What is set right by applying the Terraform again.
@@ -62,13 +73,29 @@ pub struct SecretState {
     pub is_deleted: bool,
 }
 
+/// Whose credentials are used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account's id.
+    pub account: String,
+    pub arn: String,
+}
+
+/// A schedule of EventBridge Scheduler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleState {
+    pub is_enabled: bool,
+    /// The ARN of what it wakes.
+    pub target: String,
+}
+
 /// Rules by their names, with whether they are enabled.
 pub type Rules = BTreeMap<String, bool>;
 
 /// What shows what an installation consists of.
 pub trait Installation {
-    /// The id of the account whose credentials are used.
-    fn account(&self) -> impl Future<Output = Result<String, CallError>>;
+    /// Whose credentials are used.
+    fn caller(&self) -> impl Future<Output = Result<Caller, CallError>>;
 
     /// A function; `None` when there is none of this name.
     fn function(
@@ -83,6 +110,31 @@ pub trait Installation {
         bus: Option<&str>,
         prefix: &str,
     ) -> impl Future<Output = Result<Option<Rules>, CallError>>;
+
+    /// The ARNs of what a rule of a bus wakes; none where there is no such rule. Without a bus, a rule of AWS's own.
+    fn targets(
+        &self,
+        bus: Option<&str>,
+        rule: &str,
+    ) -> impl Future<Output = Result<Vec<String>, CallError>>;
+
+    /// A schedule of the group that EventBridge Scheduler has by itself; `None` when there is none of this name.
+    fn schedule(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ScheduleState>, CallError>>;
+
+    /// The ARN of the role of this name, with its path.
+    fn role_arn(&self, name: &str) -> impl Future<Output = Result<String, CallError>>;
+
+    /// Which of these actions a user or a role may not do with a resource, as IAM simulates it: policies, boundary and
+    /// the organization's count. Nothing is tried.
+    fn refused_actions(
+        &self,
+        arn: &str,
+        actions: &[&str],
+        resource: &str,
+    ) -> impl Future<Output = Result<Vec<String>, CallError>>;
 
     /// Whether there is a policy of this ARN.
     fn has_policy(&self, arn: &str) -> impl Future<Output = Result<bool, CallError>>;
@@ -113,7 +165,7 @@ pub struct Finding {
     pub problem: String,
     /// What to do.
     pub remedy: String,
-    /// Whether it is known to be wrong; else nobody could look.
+    /// Whether the installation is known to be wrong there; else nobody could look, or it is you who lack a right.
     pub is_known: bool,
 }
 
@@ -140,9 +192,10 @@ pub async fn examine<C: Installation + DocumentStore>(cloud: &C, meant: &Meant) 
     };
     let mut version = None;
     let mut is_readable = false;
-    let account = doctor.account().await;
+    let caller = doctor.caller().await;
+    let account = caller.as_ref().map(|caller| caller.account.clone());
     // Without credentials everything else would be said to be wrong, too.
-    if account.is_some() {
+    if let Some(caller) = &caller {
         is_readable = doctor.bucket().await;
         if is_readable {
             doctor.limits(account.as_deref()).await;
@@ -150,9 +203,11 @@ pub async fn examine<C: Installation + DocumentStore>(cloud: &C, meant: &Meant) 
         let functions = doctor.functions().await;
         version = doctor.versions(&functions);
         doctor.rules().await;
+        doctor.schedules().await;
         doctor.boundary(&functions).await;
         doctor.secret(&functions).await;
         doctor.queues().await;
+        doctor.rights(caller).await;
     }
     Examined {
         account,
@@ -196,7 +251,7 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
         });
     }
 
-    async fn account(&mut self) -> Option<String> {
+    async fn caller(&mut self) -> Option<Caller> {
         if self.meant.region.as_ref().is_none_or(String::is_empty) {
             self.wrong(
                 "region".to_owned(),
@@ -205,8 +260,8 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
             );
             return None;
         }
-        match self.cloud.account().await {
-            Ok(account) => Some(account),
+        match self.cloud.caller().await {
+            Ok(caller) => Some(caller),
             Err(error) => {
                 self.wrong(
                     "credentials".to_owned(),
@@ -369,7 +424,10 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
         let prefix = format!("{}-", self.meant.prefix);
         let of_longshore = self.cloud.rules(Some(&bus), &prefix).await;
         match of_longshore {
-            Ok(Some(rules)) => self.rules_of(&bus, &rules, &RULES_OF_LONGSHORE),
+            Ok(Some(rules)) => {
+                self.rules_of(Some(&bus), &rules, &RULES_OF_LONGSHORE)
+                    .await;
+            }
             Ok(None) => self.wrong(
                 format!("event bus {bus}"),
                 "it is not there: nothing that Longshore publishes reaches Slack or another function".to_owned(),
@@ -378,21 +436,28 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
             Err(error) => self.unseen(format!("event bus {bus}"), &error, "events:ListRules"),
         }
         match self.cloud.rules(None, &prefix).await {
-            Ok(rules) => self.rules_of("default", &rules.unwrap_or_default(), &RULES_OF_AWS),
+            Ok(rules) => {
+                self.rules_of(None, &rules.unwrap_or_default(), &RULES_OF_AWS)
+                    .await;
+            }
             Err(error) => self.unseen("event bus default".to_owned(), &error, "events:ListRules"),
         }
     }
 
-    fn rules_of(&mut self, bus: &str, rules: &Rules, expected: &[&str]) {
-        for rule in expected {
+    async fn rules_of(&mut self, bus: Option<&str>, rules: &Rules, expected: &[(&str, &str)]) {
+        let name_of_bus = bus.unwrap_or("default");
+        for (rule, function) in expected {
             let name = format!("{}-{rule}", self.meant.prefix);
-            let about = format!("rule {name} of event bus {bus}");
+            let about = format!("rule {name} of event bus {name_of_bus}");
             match rules.get(&name) {
-                Some(true) => {}
+                Some(true) => match self.cloud.targets(bus, &name).await {
+                    Ok(targets) => self.targets(about, &targets, function),
+                    Err(error) => self.unseen(about, &error, "events:ListTargetsByRule"),
+                },
                 Some(false) => self.wrong(
                     about,
                     "it is disabled: its events wake nobody".to_owned(),
-                    format!("aws events enable-rule --name {name} --event-bus-name {bus}"),
+                    format!("aws events enable-rule --name {name} --event-bus-name {name_of_bus}"),
                 ),
                 None => self.wrong(
                     about,
@@ -400,6 +465,126 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
                     APPLY.to_owned(),
                 ),
             }
+        }
+    }
+
+    /// Whether what it wakes is the function.
+    fn targets(&mut self, about: String, targets: &[String], function: &str) {
+        let name = format!("{}-{function}", self.meant.prefix);
+        let ends = format!(":function:{name}");
+        if targets.iter().any(|target| target.ends_with(&ends)) {
+            return;
+        }
+        let problem = match targets {
+            [] => format!("it has no target: its events do not wake {name}"),
+            others => format!("it does not wake {name}, but {}", others.join(", ")),
+        };
+        self.wrong(about, problem, APPLY.to_owned());
+    }
+
+    async fn schedules(&mut self) {
+        for (schedule, function) in SCHEDULES {
+            let name = format!("{}-{schedule}", self.meant.prefix);
+            let about = format!("schedule {name}");
+            match self.cloud.schedule(&name).await {
+                Ok(Some(ScheduleState {
+                    is_enabled: true,
+                    target,
+                })) => self.targets(about, &[target], function),
+                Ok(Some(_)) => self.wrong(
+                    about,
+                    format!("it is disabled: what {function} missed stays missed"),
+                    APPLY.to_owned(),
+                ),
+                Ok(None) => self.wrong(
+                    about,
+                    format!("it is not there: what {function} missed stays missed"),
+                    APPLY.to_owned(),
+                ),
+                Err(error) => self.unseen(about, &error, "scheduler:GetSchedule"),
+            }
+        }
+    }
+
+    /// What whoever asks may not do: no fault of the installation's.
+    async fn rights(&mut self, caller: &Caller) {
+        let unasked = |because: String, remedy: &str| Finding {
+            about: "your rights".to_owned(),
+            problem: format!("they could not be asked, because {because}"),
+            remedy: remedy.to_owned(),
+            is_known: false,
+        };
+        let needed = "to have them looked at, you need the right to iam:SimulatePrincipalPolicy and, with a role, \
+                      iam:GetRole";
+        let arn = match Holder::of(&caller.arn) {
+            Holder::Root => return,
+            Holder::User(arn) => arn,
+            Holder::Role(name) => match self.cloud.role_arn(&name).await {
+                Ok(arn) => arn,
+                Err(error) => return self.findings.push(unasked(error.to_string(), needed)),
+            },
+            Holder::Other => {
+                let because = format!("IAM simulates users and roles, and you are {}", caller.arn);
+                let remedy = "try the command: its error names the right that you lack";
+                return self.findings.push(unasked(because, remedy));
+            }
+        };
+        let mut refused = BTreeSet::new();
+        for (on, actions) in asked() {
+            let actions: Vec<&str> = actions.into_iter().collect();
+            let resource = self.resource(on, caller);
+            match self.cloud.refused_actions(&arn, &actions, &resource).await {
+                Ok(actions) => refused.extend(actions.into_iter().map(|action| (on, action))),
+                Err(error) => return self.findings.push(unasked(error.to_string(), needed)),
+            }
+        }
+        for (commands, actions) in lacking(&refused) {
+            let parts = actions.iter().map(|(on, actions)| {
+                let actions = actions.join(", ");
+                match on {
+                    On::Anything => format!("{actions} on every resource"),
+                    on => format!("{actions} on {}", self.resource(*on, caller)),
+                }
+            });
+            let parts: Vec<String> = parts.collect();
+            let is_partial = actions.contains_key(&On::Anything);
+            self.findings.push(Finding {
+                about: format!("your rights: {commands}"),
+                problem: format!(
+                    "no policy allows you ({arn}) {}{}",
+                    parts.join("; "),
+                    match is_partial {
+                        true => "; with what a policy allows on some resources, it works for these",
+                        false => "",
+                    }
+                ),
+                remedy: "if you need it, have these actions allowed".to_owned(),
+                is_known: false,
+            });
+        }
+    }
+
+    fn resource(&self, on: On, caller: &Caller) -> String {
+        let Meant {
+            state_bucket,
+            event_bus,
+            region,
+            ..
+        } = self.meant;
+        let partition = caller.arn.split(':').nth(1).unwrap_or("aws");
+        let region = region.as_deref().unwrap_or_default();
+        match on {
+            On::Bucket => format!("arn:{partition}:s3:::{state_bucket}"),
+            On::Records => {
+                format!(
+                    "arn:{partition}:s3:::{state_bucket}/deployments/stack/service/current.json"
+                )
+            }
+            On::Bus => format!(
+                "arn:{partition}:events:{region}:{}:event-bus/{event_bus}",
+                caller.account
+            ),
+            On::Anything => "*".to_owned(),
         }
     }
 

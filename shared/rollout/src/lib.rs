@@ -27,6 +27,7 @@ pub mod ports;
 pub mod record;
 pub mod running_logs;
 pub mod schedule_record;
+pub mod service_view;
 pub mod shells;
 pub mod stack_record;
 pub mod status;

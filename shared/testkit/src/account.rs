@@ -14,6 +14,7 @@ use longshore_rollout::ports::{
     EcsService, ImageContents, LogLine, ScheduledTask, ServiceDeployment, TaskDefinition,
     TaskRequest, TaskState,
 };
+use longshore_rollout::service_view::ServiceView;
 use longshore_rollout::shells::RunningTask;
 
 use crate::calls::{Called, Calls};
@@ -36,6 +37,8 @@ pub(crate) struct Account {
     pub(crate) one_off_tasks: Vec<OneOffTask>,
     pub(crate) installation: FakeInstallation,
     pub(crate) queues: Queues,
+    /// What somebody sees who looks on, where a test has said it.
+    pub(crate) views: BTreeMap<ServiceName, ServiceView>,
     pub(crate) shells: BTreeMap<ServiceName, Vec<RunningTask>>,
     /// The services whose number of tasks Application Auto Scaling sets.
     pub(crate) scaling: BTreeSet<ServiceName>,
@@ -99,6 +102,8 @@ pub(crate) struct Provisioning {
     pub(crate) file_systems: BTreeMap<String, Vec<FoundFileSystem>>,
     pub(crate) buckets: BTreeMap<String, Vec<FoundBucket>>,
     pub(crate) drifts: BTreeMap<String, Vec<Drift>>,
+    /// When stacks were compared last.
+    pub(crate) compared: BTreeMap<String, DateTime<Utc>>,
     pub(crate) serving_groups: BTreeMap<ServiceName, ServingGroup>,
 }
 

@@ -8,8 +8,8 @@ use longshore_events::longshore::{
     DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
     DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource, FailedService, ImageMissing,
     ImageNeed, LogLine, LogStream, LongshoreEvent, OperationKind, Problem, ReconcileShard,
-    ReleaseRefused, RolloutProgress, ScheduledTaskFailed, Severity, SkipReason, Source,
-    StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    ReleaseRefused, RolloutProgress, ScheduledTaskFailed, ServiceScaled, Severity, SkipReason,
+    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
     StackUnchanged, TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
@@ -454,6 +454,24 @@ impl AnyEvent {
                         }))
                     }
                 ),
+            (
+                (self.text(), self.text()),
+                (any::<u32>(), any::<u32>()),
+                self.time(),
+                prop::option::of(self.text()),
+                prop::option::of(self.text())
+            )
+                .prop_map(|((stack, service), (from, to), at, by, note)| {
+                    LongshoreEvent::ServiceScaled(ServiceScaled {
+                        stack,
+                        service,
+                        from,
+                        to,
+                        at,
+                        by,
+                        note,
+                    })
+                }),
             (
                 self.text(),
                 self.text(),

@@ -2,7 +2,9 @@
 
 use std::cell::RefMut;
 
-use longshore_rollout::installation::{FunctionState, Installation, Meant, Rules, SecretState};
+use longshore_rollout::installation::{
+    Caller, FunctionState, Installation, Meant, Rules, ScheduleState, SecretState,
+};
 use longshore_state::{CallError, ErrorClass};
 use serde_json::json;
 
@@ -38,10 +40,45 @@ pub fn installed() -> Meant {
 }
 
 impl Installation for FakeCloud {
-    async fn account(&self) -> Result<String, CallError> {
+    async fn caller(&self) -> Result<Caller, CallError> {
         self.call("GetCallerIdentity", |account| {
-            let caller = account.installation.account.clone();
+            let caller = account.installation.caller.clone();
             caller.ok_or_else(|| error("look whose credentials these are", ErrorClass::Denied))
+        })
+    }
+
+    async fn targets(&self, _: Option<&str>, rule: &str) -> Result<Vec<String>, CallError> {
+        self.call("ListTargetsByRule", |account| {
+            let targets = account.installation.targets.get(rule);
+            Ok(targets.cloned().unwrap_or_default())
+        })
+    }
+
+    async fn schedule(&self, name: &str) -> Result<Option<ScheduleState>, CallError> {
+        self.call("GetSchedule", |account| {
+            Ok(account.installation.schedules.get(name).cloned())
+        })
+    }
+
+    async fn role_arn(&self, name: &str) -> Result<String, CallError> {
+        self.call("GetRole", |_| {
+            Ok(format!("arn:aws:iam::111122223333:role/people/{name}"))
+        })
+    }
+
+    async fn refused_actions(
+        &self,
+        _: &str,
+        actions: &[&str],
+        resource: &str,
+    ) -> Result<Vec<String>, CallError> {
+        self.call("SimulatePrincipalPolicy", |account| {
+            let is_refused = |action: &&&str| {
+                let action = ((**action).to_owned(), resource.to_owned());
+                account.installation.refused.contains(&action)
+            };
+            let refused = actions.iter().filter(is_refused);
+            Ok(refused.map(|action| (*action).to_owned()).collect())
         })
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_rollout::installation::{
-    FunctionState, RULES_OF_AWS, RULES_OF_LONGSHORE, Rules, SecretState,
+    Caller, FunctionState, RULES_OF_AWS, RULES_OF_LONGSHORE, Rules, SCHEDULES, ScheduleState,
+    SecretState,
 };
 use longshore_rollout::lost_events::FUNCTIONS;
 
@@ -13,10 +14,15 @@ const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/longshore-boundary";
 #[derive(Debug)]
 pub struct FakeInstallation {
     /// `None`: the credentials have expired.
-    pub account: Option<String>,
+    pub caller: Option<Caller>,
     pub functions: BTreeMap<String, FunctionState>,
     /// By bus; AWS's own is `default`.
     pub rules: BTreeMap<String, Rules>,
+    /// The ARNs of what the rules wake, by the rules' names.
+    pub targets: BTreeMap<String, Vec<String>>,
+    pub schedules: BTreeMap<String, ScheduleState>,
+    /// What the caller may not do, with which resource.
+    pub refused: BTreeSet<(String, String)>,
     pub policies: BTreeSet<String>,
     pub secrets: BTreeMap<String, SecretState>,
     /// How many messages the queues hold.
@@ -40,14 +46,34 @@ impl Default for FakeInstallation {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
         };
-        let rules = |names: &[&str]| -> Rules {
+        let rules = |names: &[(&str, &str)]| -> Rules {
             names
                 .iter()
-                .map(|name| (format!("longshore-{name}"), true))
+                .map(|(name, _)| (format!("longshore-{name}"), true))
                 .collect()
         };
+        let woken = |function: &str| {
+            format!("arn:aws:lambda:eu-west-1:111122223333:function:longshore-{function}")
+        };
+        let targets = RULES_OF_AWS.iter().chain(&RULES_OF_LONGSHORE);
+        let targets = targets
+            .map(|(name, function)| (format!("longshore-{name}"), vec![woken(function)]))
+            .collect();
+        let schedules = SCHEDULES.map(|(name, function)| {
+            let state = ScheduleState {
+                is_enabled: true,
+                target: woken(function),
+            };
+            (format!("longshore-{name}"), state)
+        });
         Self {
-            account: Some("111122223333".to_owned()),
+            caller: Some(Caller {
+                account: "111122223333".to_owned(),
+                arn: "arn:aws:iam::111122223333:user/ada".to_owned(),
+            }),
+            targets,
+            schedules: schedules.into(),
+            refused: BTreeSet::new(),
             functions: FUNCTIONS
                 .map(|function| (format!("longshore-{function}"), state.clone()))
                 .into(),

@@ -18,6 +18,7 @@ mod ports;
 mod provisioning;
 mod queues;
 mod registry;
+mod service_views;
 mod shells;
 mod syncing;
 

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::cloudformation::StackStatus;
 use longshore_policy::image_policy::ImagePolicy;
@@ -499,8 +500,21 @@ impl StackProvisioner for FakeCloud {
 
     async fn drift(&self, stack: &str) -> Result<Vec<Drift>, CallError> {
         self.call("DetectStackDrift", |account| {
+            let now = account.now.unwrap_or_else(|| noon(0));
+            account.provisioning.compared.insert(stack.to_owned(), now);
             let drifts = account.provisioning.drifts.get(stack);
             Ok(drifts.cloned().unwrap_or_default())
+        })
+    }
+
+    async fn last_drift(
+        &self,
+        stack: &str,
+    ) -> Result<Option<(DateTime<Utc>, Vec<Drift>)>, CallError> {
+        self.call("DescribeStackResourceDrifts", |account| {
+            let drifts = account.provisioning.drifts.get(stack);
+            let compared = account.provisioning.compared.get(stack);
+            Ok(compared.map(|at| (*at, drifts.cloned().unwrap_or_default())))
         })
     }
 }

@@ -4,6 +4,7 @@ use longshore_events::arn::ServiceName;
 use longshore_rollout::installation::{Installation as _, SecretState};
 use longshore_rollout::lost_events::DeadLetterQueues as _;
 use longshore_rollout::ports::ServiceScaler as _;
+use longshore_rollout::service_view::ServiceViews as _;
 use longshore_rollout::shells::Shells as _;
 use longshore_state::ErrorClass;
 use serde_json::json;
@@ -141,7 +142,9 @@ async fn an_installation_is_shown_as_aws_describes_it() {
     }
     });
     let cloud = wire.cloud();
-    assert_eq!(cloud.account().await.unwrap(), "111122223333");
+    let caller = cloud.caller().await.unwrap();
+    assert_eq!(caller.account, "111122223333");
+    assert_eq!(caller.arn, "arn:aws:iam::111122223333:user/ada");
     let function = cloud.function("longshore-deploy").await.unwrap().unwrap();
     assert_eq!(function.state, "Active");
     assert_eq!(function.last_update, "Failed");
@@ -171,6 +174,105 @@ async fn an_installation_is_shown_as_aws_describes_it() {
 }
 
 #[tokio::test]
+async fn what_rules_and_schedules_wake_is_asked_for_one_by_one() {
+    let wire = Wire::new(|call| {
+        match call.name.as_str() {
+        "ListTargetsByRule" => (
+            200,
+            json!({"Targets": [{"Id": "function", "Arn": "arn:aws:lambda:eu-west-1:111122223333:function:x"}]})
+                .to_string(),
+        ),
+        "GET /schedules/longshore-reconcile" => (
+            200,
+            json!({"Name": "longshore-reconcile", "State": "DISABLED", "Target": {
+                "Arn": "arn:aws:lambda:eu-west-1:111122223333:function:longshore-deploy",
+                "RoleArn": "arn:aws:iam::111122223333:role/longshore-reconcile"}})
+            .to_string(),
+        ),
+        "GET /schedules/longshore-none" => (404, json!({"Message": "no"}).to_string()),
+        other => panic!("{other}"),
+    }
+    });
+    let cloud = wire.cloud();
+    let targets = cloud
+        .targets(Some("longshore"), "longshore-x")
+        .await
+        .unwrap();
+    assert_eq!(
+        targets,
+        ["arn:aws:lambda:eu-west-1:111122223333:function:x"]
+    );
+    assert_eq!(
+        wire.calls()[0].json(),
+        json!({"Rule": "longshore-x", "EventBusName": "longshore"})
+    );
+    let schedule = cloud
+        .schedule("longshore-reconcile")
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!schedule.is_enabled);
+    assert!(schedule.target.ends_with(":function:longshore-deploy"));
+    assert_eq!(cloud.schedule("longshore-none").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn rights_are_simulated_page_by_page_and_what_the_organization_forbids_is_refused() {
+    let wire = Wire::new(|call| {
+        let decided = |action: &str, decision: &str, more: &str| {
+            format!(
+                "<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>\
+                 <EvalResourceName>*</EvalResourceName><MatchedStatements/>{more}</member>"
+            )
+        };
+        let page = |results: String, rest: &str| {
+            format!(
+                "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>{results}\
+                 </EvaluationResults>{rest}</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+            )
+        };
+        match call.name.as_str() {
+            "GetRole" => (
+                200,
+                "<GetRoleResponse><GetRoleResult><Role><RoleName>deployer</RoleName>\
+                 <Arn>arn:aws:iam::111122223333:role/people/deployer</Arn></Role></GetRoleResult></GetRoleResponse>"
+                    .to_owned(),
+            ),
+            "SimulatePrincipalPolicy" => {
+                let forbidden = "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations>\
+                                 </OrganizationsDecisionDetail>";
+                let answer = match call.body.contains("Marker=next") {
+                    false => page(
+                        decided("a:One", "allowed", "") + &decided("a:Two", "implicitDeny", ""),
+                        "<IsTruncated>true</IsTruncated><Marker>next</Marker>",
+                    ),
+                    true => page(
+                        decided("a:Three", "allowed", forbidden) + &decided("a:Four", "explicitDeny", ""),
+                        "<IsTruncated>false</IsTruncated>",
+                    ),
+                };
+                (200, answer)
+            }
+            other => panic!("{other}"),
+        }
+    });
+    let cloud = wire.cloud();
+    let arn = cloud.role_arn("deployer").await.unwrap();
+    assert_eq!(arn, "arn:aws:iam::111122223333:role/people/deployer");
+    let actions = ["a:One", "a:Two", "a:Three", "a:Four"];
+    let refused = cloud.refused_actions(&arn, &actions, "*").await.unwrap();
+    assert_eq!(refused, ["a:Two", "a:Three", "a:Four"]);
+    let asked = &wire.calls()[1];
+    for expected in [
+        "PolicySourceArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fpeople%2Fdeployer",
+        "ActionNames.member.4=a%3AFour",
+        "ResourceArns.member.1=*",
+    ] {
+        assert!(asked.body.contains(expected), "{expected}: {}", asked.body);
+    }
+}
+
+#[tokio::test]
 async fn a_number_of_tasks_is_sent_alone_and_a_scalable_target_is_seen() {
     let wire = Wire::new(|call| match call.name.as_str() {
         "DescribeScalableTargets" => (
@@ -186,6 +288,88 @@ async fn a_number_of_tasks_is_sent_alone_and_a_scalable_target_is_seen() {
     assert_eq!(
         wire.calls()[1].json(),
         json!({"cluster": "shop", "service": "api", "desiredCount": 5})
+    );
+}
+
+#[tokio::test]
+async fn whoever_looks_on_sees_the_tasks_that_go_on_those_that_died_and_what_ecs_says() {
+    let arn = |id: &str| format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{id}");
+    let wire = Wire::new(move |call| {
+        let task = |id: &str, status: &str, members: serde_json::Value| {
+            let mut task = json!({"taskArn": arn(id), "lastStatus": status, "startedBy": "ecs-svc/2",
+                "taskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api:2",
+                "createdAt": 1_790_000_000, "startedAt": 1_790_000_010, "stoppingAt": 1_790_000_020,
+                "stoppedAt": 1_790_000_030, "healthStatus": "UNKNOWN"});
+            for (name, value) in members.as_object().unwrap() {
+                task[name] = value.clone();
+            }
+            task
+        };
+        match call.name.as_str() {
+            "DescribeServices" => (
+                200,
+                json!({"services": [{"serviceName": "api", "status": "ACTIVE", "desiredCount": 2,
+                "deploymentConfiguration": {"strategy": "CANARY"},
+                "events": [
+                    {"id": "e-2", "createdAt": 1_790_000_002, "message": "second"},
+                    {"id": "e-1", "createdAt": 1_790_000_001, "message": "first"},
+                ]}]})
+                .to_string(),
+            ),
+            "ListTasks" => (
+                200,
+                match call.json()["desiredStatus"].as_str() {
+                    Some("RUNNING") => json!({"taskArns": [arn("a"), arn("b")]}),
+                    _ => json!({"taskArns": [arn("c"), arn("d"), arn("e")]}),
+                }
+                .to_string(),
+            ),
+            "DescribeTasks" => (
+                200,
+                match call.json()["tasks"].as_array().map(Vec::len) {
+                    Some(2) => json!({"tasks": [
+                        task("a", "RUNNING", json!({"healthStatus": "HEALTHY"})),
+                        task("b", "PENDING", json!({})),
+                    ]}),
+                    _ => json!({"tasks": [
+                        task("c", "STOPPED", json!({})),
+                        task("d", "STOPPED", json!({"startedBy": "ecs-svc/1"})),
+                        task("e", "DEPROVISIONING", json!({"startedBy": "ecs-svc/1"})),
+                    ]}),
+                }
+                .to_string(),
+            ),
+            other => panic!("{other}"),
+        }
+    });
+    let cloud = wire.cloud();
+    let view = cloud.view_service(&service(), Some("ecs-svc/2")).await;
+    let view = view.unwrap();
+    assert_eq!(view.strategy.as_deref(), Some("CANARY"));
+    assert_eq!(view.desired_count, 2);
+    let said: Vec<&str> = view
+        .messages
+        .iter()
+        .map(|said| said.text.as_str())
+        .collect();
+    assert_eq!(said, ["first", "second"]);
+    let tasks: Vec<(&str, &str, Option<&str>, i64)> = view
+        .tasks
+        .iter()
+        .map(|task| {
+            let id = task.arn.rsplit('/').next().unwrap();
+            let since = task.since.unwrap().timestamp() - 1_790_000_000;
+            (id, task.status.as_str(), task.health.as_deref(), since)
+        })
+        .collect();
+    assert_eq!(
+        tasks,
+        [
+            ("a", "RUNNING", Some("HEALTHY"), 10),
+            ("b", "PENDING", None, 0),
+            ("c", "STOPPED", None, 30),
+            ("e", "DEPROVISIONING", None, 20),
+        ]
     );
 }
 

@@ -510,7 +510,7 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 22] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 23] = [
     ("notify/deployment-waiting.json", "Deployment Waiting"),
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
@@ -522,6 +522,7 @@ const NOTIFY_EXPECTATIONS: [(&str, &str); 22] = [
     ),
     ("notify/deployment-superseded.json", "Deployment Superseded"),
     ("notify/scheduled-task-failed.json", "Scheduled Task Failed"),
+    ("notify/service-scaled.json", "Service Scaled"),
     ("notify/document-unreadable.json", "Document Unreadable"),
     ("notify/release-refused.json", "Release Refused"),
     ("notify/stack-applying.json", "Stack Applying"),

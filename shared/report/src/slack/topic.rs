@@ -134,6 +134,7 @@ impl Topic {
             | LongshoreEvent::ReconcileShard(_)
             | LongshoreEvent::ImageMissing(_)
             | LongshoreEvent::ScheduledTaskFailed(_)
+            | LongshoreEvent::ServiceScaled(_)
             | LongshoreEvent::DocumentUnreadable(_)
             | LongshoreEvent::ReleaseRefused(_)
             | LongshoreEvent::StackUnchanged(_)

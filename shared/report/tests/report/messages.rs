@@ -3,6 +3,7 @@
 mod all;
 mod any;
 mod deployments;
+mod scaled;
 mod scene;
 mod stacks;
 mod syncs;

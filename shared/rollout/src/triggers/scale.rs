@@ -1,13 +1,14 @@
 //! A number of tasks by hand. The tasks that run stay: it is not a deployment, and the record says what was set.
 
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, Worker, change};
+use longshore_state::{CallError, Worker};
 use serde::Serialize;
 
 use crate::asked::AskError;
 use crate::decide::{Scale, ScaleSituation, scale as decide};
-use crate::documents::{RecordKey, RecordStore, StackRecordStore};
+use crate::documents::{RecordStore, StackRecordStore};
 use crate::known::{UNKNOWN, ecs_service};
+use crate::outbox::change_and_publish;
 use crate::ports::{Cloud, ServiceScaler};
 use crate::record::Scaled;
 
@@ -26,8 +27,16 @@ pub struct ScaleOutcome {
     pub to: u32,
 }
 
-/// Asks ECS to run `to` tasks of a service, and writes that down. With `dry_run` nothing is done, and the answer is the
-/// same.
+/// Who sets a number of tasks, and why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScaledBy<'a> {
+    /// As AWS names whose credentials are used.
+    pub name: Option<&'a str>,
+    pub note: Option<&'a str>,
+}
+
+/// Asks ECS to run `to` tasks of a service, writes that down, and publishes it. With `dry_run` nothing is done, and the
+/// answer is the same.
 ///
 /// # Errors
 /// [`AskError`].
@@ -35,7 +44,7 @@ pub async fn scale<C: Cloud + ServiceScaler>(
     cloud: &C,
     service_id: &ServiceId,
     to: u32,
-    note: Option<&str>,
+    by: ScaledBy<'_>,
     dry_run: bool,
     worker: &Worker,
 ) -> Result<ScaleOutcome, AskError> {
@@ -72,26 +81,26 @@ pub async fn scale<C: Cloud + ServiceScaler>(
     }
     let set = cloud.set_desired_count(&service, to).await;
     set.map_err(failed)?;
-    // A service without a record was never deployed to: what is known of it is in its stack file.
-    let key = RecordKey(service_id);
+    let scaled = Scaled {
+        from,
+        to,
+        at: worker.now,
+        by: by.name.map(str::to_owned),
+        note: by.note.map(str::to_owned),
+    };
     let write = async {
         let Some(stored) = cloud.load(service_id).await? else {
-            return Ok(());
+            // A service without a record was never deployed to: what is known of it is in its stack file.
+            return cloud.publish(&[scaled.event(service_id)]).await;
         };
-        let scaled = Scaled {
-            from,
-            to,
-            at: worker.now,
-            note: note.map(str::to_owned),
-        };
-        let written = change(cloud, &key, stored, |record| {
-            record.scaled(scaled.clone(), REMEMBERED);
-        });
-        written.await.map(drop)
+        change_and_publish(cloud, service_id, stored, worker, |record| {
+            record.scaled(scaled.clone(), REMEMBERED, worker);
+        })
+        .await
     };
     write.await.map_err(|error: CallError| {
         refused(format!(
-            "{to} tasks are to run now, and that could not be written down: {error}"
+            "{to} tasks are to run now, and that could not be written down or published: {error}"
         ))
     })?;
     Ok(outcome)

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use longshore_rollout::installation::{Examined, Meant, RULES_OF_AWS, RULES_OF_LONGSHORE, examine};
+use longshore_rollout::installation::rights::NEEDED;
+use longshore_rollout::installation::{
+    Examined, Meant, RULES_OF_AWS, RULES_OF_LONGSHORE, SCHEDULES, examine,
+};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, installed};
 
@@ -40,7 +43,7 @@ async fn ten_broken_installations_are_each_named_with_what_to_do() {
     let examined = broken(|_, meant| meant.region = None).await;
     only(&examined, "region", "no region is set", "--region");
 
-    let examined = broken(|cloud, _| cloud.installation().account = None).await;
+    let examined = broken(|cloud, _| cloud.installation().caller = None).await;
     only(&examined, "credentials", "Denied", "aws sso login");
 
     let examined = broken(|cloud, _| {
@@ -187,22 +190,203 @@ async fn what_somebody_may_not_look_at_is_said_with_the_right_and_is_not_called_
     assert!(examined.is_whole());
 }
 
-#[test]
-fn the_rules_are_those_of_the_terraform() {
+#[tokio::test]
+async fn rules_and_schedules_that_wake_nobody_are_named() {
+    let examined = broken(|cloud, _| {
+        cloud
+            .installation()
+            .targets
+            .remove("longshore-task-stopped");
+    })
+    .await;
+    only(
+        &examined,
+        "rule longshore-task-stopped of event bus default",
+        "has no target: its events do not wake longshore-watch",
+        "Terraform",
+    );
+
+    let examined = broken(|cloud, _| {
+        let other = "arn:aws:lambda:eu-west-1:111122223333:function:old-notify".to_owned();
+        let mut installation = cloud.installation();
+        let name = "longshore-notifications".to_owned();
+        installation.targets.insert(name, vec![other]);
+    })
+    .await;
+    only(
+        &examined,
+        "rule longshore-notifications of event bus longshore",
+        "does not wake longshore-notify, but arn:aws:lambda:eu-west-1:111122223333:function:old-notify",
+        "Terraform",
+    );
+
+    let examined = broken(|cloud, _| {
+        cloud.installation().schedules.remove("longshore-reconcile");
+    })
+    .await;
+    only(
+        &examined,
+        "schedule longshore-reconcile",
+        "not there: what deploy missed stays missed",
+        "Terraform",
+    );
+
+    let examined = broken(|cloud, _| {
+        let mut installation = cloud.installation();
+        if let Some(schedule) = installation.schedules.get_mut("longshore-reconcile-syncs") {
+            schedule.is_enabled = false;
+        }
+    })
+    .await;
+    only(
+        &examined,
+        "schedule longshore-reconcile-syncs",
+        "it is disabled",
+        "Terraform",
+    );
+}
+
+#[tokio::test]
+async fn what_the_caller_may_not_do_is_said_by_command_and_is_no_fault_of_the_installation() {
+    let examined = broken(|cloud, _| {
+        let bus = "arn:aws:events:eu-west-1:111122223333:event-bus/longshore";
+        let refused = [("ecs:UpdateService", "*"), ("events:PutEvents", bus)];
+        cloud.installation().refused = refused
+            .map(|(action, resource)| (action.to_owned(), resource.to_owned()))
+            .into();
+    })
+    .await;
+    assert!(examined.is_whole());
+    let [deploy, scale] = &examined.findings[..] else {
+        panic!("{examined:?}");
+    };
+    assert_eq!(
+        deploy.about,
+        "your rights: deploy, rollback, restart, approve, hold and resume"
+    );
+    assert_eq!(
+        deploy.problem,
+        "no policy allows you (arn:aws:iam::111122223333:user/ada) events:PutEvents on \
+         arn:aws:events:eu-west-1:111122223333:event-bus/longshore; ecs:UpdateService on every resource; with what a \
+         policy allows on some resources, it works for these"
+    );
+    assert_eq!(scale.about, "your rights: scale");
+}
+
+#[tokio::test]
+async fn rights_that_could_not_be_asked_are_said_with_the_reason() {
+    let role = "arn:aws:sts::111122223333:assumed-role/deployer/ada";
+    let federated = "arn:aws:sts::111122223333:federated-user/ada";
+    for (arn, failing, because) in [
+        (role, Some("GetRole"), "Denied"),
+        (role, Some("SimulatePrincipalPolicy"), "Denied"),
+        (
+            federated,
+            None,
+            "IAM simulates users and roles, and you are",
+        ),
+    ] {
+        let examined = broken(|cloud, _| {
+            if let Some(caller) = &mut cloud.installation().caller {
+                arn.clone_into(&mut caller.arn);
+            }
+            if let Some(failing) = failing {
+                cloud.inject_at(failing, Fault::Fails(ErrorClass::Denied));
+            }
+        })
+        .await;
+        assert!(examined.is_whole());
+        let [finding] = &examined.findings[..] else {
+            panic!("{examined:?}");
+        };
+        assert_eq!(finding.about, "your rights");
+        let begins = "they could not be asked, because ";
+        assert!(finding.problem.starts_with(begins), "{finding:?}");
+        assert!(finding.problem.contains(because), "{finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_asks_what_the_root_user_may_do() {
+    let cloud = FakeCloud::installed();
+    if let Some(caller) = &mut cloud.installation().caller {
+        "arn:aws:iam::111122223333:root".clone_into(&mut caller.arn);
+    }
+    let examined = examine(&cloud, &installed()).await;
+    assert_eq!(examined.findings, []);
+    let calls = cloud.calls();
+    assert!(!calls.contains(&"SimulatePrincipalPolicy".to_owned()));
+}
+
+/// The text of a file of the Terraform that makes the installation.
+fn terraform(file: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/modules/longshore");
+    fs::read_to_string(folder.join(format!("{file}.tf"))).unwrap()
+}
+
+/// The names of the modules of one kind, without the prefix, with the functions that they wake.
+fn written(kind: &str, function: &str) -> Vec<(String, String)> {
     let mut written = Vec::new();
     for file in ["deploy", "notify", "provision", "sync", "watch"] {
-        let text = fs::read_to_string(folder.join(format!("{file}.tf"))).unwrap();
+        let text = terraform(file);
+        let source = format!("source = \"../{kind}\"");
         let modules = text
             .split("\nmodule ")
-            .filter(|module| module.contains("source = \"../rule\""));
+            .filter(|module| module.contains(&source));
         for module in modules {
             let (_, name) = module.split_once("\"${var.prefix}-").unwrap();
-            written.push(name.split('"').next().unwrap().to_owned());
+            let line = module
+                .lines()
+                .find(|line| line.trim_start().starts_with(function));
+            let (_, woken) = line.unwrap().split_once("module.").unwrap();
+            written.push((
+                name.split('"').next().unwrap().to_owned(),
+                woken.split('.').next().unwrap().to_owned(),
+            ));
         }
     }
     written.sort();
-    let mut known: Vec<&str> = [&RULES_OF_AWS[..], &RULES_OF_LONGSHORE].concat();
-    known.sort_unstable();
-    assert_eq!(written, known);
+    written
+}
+
+fn known(known: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut known: Vec<(String, String)> = known
+        .iter()
+        .map(|(name, function)| ((*name).to_owned(), (*function).to_owned()))
+        .collect();
+    known.sort();
+    known
+}
+
+#[test]
+fn the_rules_and_the_schedules_are_those_of_the_terraform() {
+    let rules = [&RULES_OF_AWS[..], &RULES_OF_LONGSHORE].concat();
+    assert_eq!(written("rule", "function_name "), known(&rules));
+    assert_eq!(written("schedule", "function_arn "), known(&SCHEDULES));
+}
+
+#[test]
+fn deploying_and_applying_by_hand_need_nothing_that_the_functions_do_not_need() {
+    for (commands, file) in [
+        (
+            "deploy, rollback, restart, approve, hold and resume",
+            "deploy",
+        ),
+        ("plan, apply and destroy", "provision"),
+        ("drift", "provision"),
+    ] {
+        let granted = terraform(file);
+        let needed = NEEDED.iter().filter(|(known, _, _)| *known == commands);
+        let actions: Vec<&str> = needed
+            .flat_map(|(_, _, actions)| *actions)
+            .copied()
+            .collect();
+        assert!(!actions.is_empty(), "{commands}");
+        for action in actions {
+            assert!(
+                granted.contains(&format!("\"{action}\"")),
+                "{action} in {file}.tf"
+            );
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! A number of tasks by hand: ECS is asked for it and nothing else, the record says it, and what keeps it back.
 
-use longshore_events::longshore::{OperationKind, StackSource};
+use longshore_events::longshore::{LongshoreEvent, OperationKind, StackSource};
 use longshore_events::manual::HoldPayload;
 use longshore_policy::route::Subscriber;
 use longshore_rollout::asked::AskError;
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::hold::hold;
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_rollout::triggers::scale::{ScaleOutcome, scale};
+use longshore_rollout::triggers::scale::{ScaleOutcome, ScaledBy, scale};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
@@ -19,7 +19,10 @@ async fn scaled(cloud: &FakeCloud, to: u32, dry_run: bool) -> Result<ScaleOutcom
         cloud,
         &api,
         to,
-        Some("the sale"),
+        ScaledBy {
+            name: Some("user/ada"),
+            note: Some("the sale"),
+        },
         dry_run,
         &worker("scale", 100),
     )
@@ -48,6 +51,17 @@ fn desired(cloud: &FakeCloud, api: &Subscriber) -> i32 {
     cloud.service(api).unwrap().desired_count
 }
 
+/// The numbers that were published, and by whom they were set.
+fn scaled_events(cloud: &FakeCloud) -> Vec<(u32, u32, Option<String>)> {
+    let published = cloud.published().into_iter();
+    published
+        .filter_map(|event| match event {
+            LongshoreEvent::ServiceScaled(event) => Some((event.from, event.to, event.by)),
+            _ => None,
+        })
+        .collect()
+}
+
 async fn reason(cloud: &FakeCloud) -> String {
     let api = subscriber("api");
     let error = scaled(cloud, 5, false).await.unwrap_err();
@@ -69,6 +83,9 @@ async fn a_number_is_set_without_a_deployment_and_the_record_says_it() {
     let last = record.scaled.last().unwrap();
     assert_eq!((last.from, last.to), (2, 5));
     assert_eq!(last.note.as_deref(), Some("the sale"));
+    assert_eq!(last.by.as_deref(), Some("user/ada"));
+    assert_eq!(scaled_events(&cloud), [(2, 5, Some("user/ada".to_owned()))]);
+    assert!(record.outbox.is_empty());
     // The same again sets nothing.
     scaled(&cloud, 5, false).await.unwrap();
     assert_eq!(cloud.record(&api).unwrap().scaled.len(), 1);

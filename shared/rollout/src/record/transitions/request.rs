@@ -16,10 +16,13 @@ use crate::record::waiting::{PassedOver, Wait, Waiting};
 
 impl Record {
     /// Somebody set how many tasks run; the record remembers the newest `remembered` numbers.
-    pub(crate) fn scaled(&mut self, scaled: Scaled, remembered: usize) {
+    pub(crate) fn scaled(&mut self, scaled: Scaled, remembered: usize, worker: &Worker) {
+        let service_id = self.deployment.service_id();
+        let event = scaled.event(&service_id);
         self.0.scaled.push(scaled);
         let too_many = self.0.scaled.len().saturating_sub(remembered);
         self.0.scaled.drain(..too_many);
+        self.publish(event, worker);
     }
 
     /// A person or a pipeline asked for this, and is heard.
