@@ -6,6 +6,7 @@ mod adopt;
 mod answer;
 mod arguments;
 mod asking;
+mod caller;
 mod cost;
 mod deploy;
 mod doctor;
@@ -29,6 +30,7 @@ mod rollback;
 mod run;
 mod scale;
 mod schema;
+mod slack;
 mod stack_file;
 mod status;
 mod subject;
@@ -135,6 +137,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Offline(OfflineCommand::Manual(arguments)) => {
             return Ok(help::manual(&arguments)?.into());
         }
+        Command::Slack(command) => return Ok(slack::run(&command, region.as_deref())?.into()),
         Command::Sync(command) => match sync::run_without_aws(command)? {
             ControlFlow::Break(answer) => return Ok(answer),
             ControlFlow::Continue(command) => Online::Mirror(command),
@@ -150,6 +153,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {
         Online::Mirror(command) => {
+            caller::look_up(&cloud).await;
             let connect = |private_hosts: &[String]| {
                 // Somebody waits for the answer.
                 let outage = std::time::Duration::ZERO;
@@ -159,6 +163,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         }
         Online::Aws(command) => command,
     };
+    if caller::is_reported(&command) {
+        caller::look_up(&cloud).await;
+    }
     let text = match command {
         AwsCommand::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
         AwsCommand::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,

@@ -2,11 +2,12 @@
 
 use longshore_policy::route::ServiceId;
 use longshore_rollout::ports::{Cloud, TaskLogs};
-use longshore_rollout::triggers::restart::restart;
+use longshore_rollout::triggers::restart::{RestartAsked, restart};
 use serde_json::json;
 
 use crate::answer::Answer;
 use crate::arguments::RestartArguments;
+use crate::caller::caller;
 use crate::outcome::worker;
 use crate::output::Output;
 use crate::wait::answer;
@@ -28,7 +29,12 @@ pub async fn run<C: Cloud + TaskLogs>(
         service: service.service,
     };
     let worker = worker();
-    let asked = restart(cloud, &service_id, note.as_deref(), dry_run, &worker).await?;
+    let by = caller();
+    let asked = RestartAsked {
+        note: note.as_deref(),
+        by: by.as_ref(),
+    };
+    let asked = restart(cloud, &service_id, asked, dry_run, &worker).await?;
     match asked {
         Some(asked) => {
             let what = "new tasks of what runs";

@@ -20,6 +20,7 @@ use crate::signed::{Query, RestCall, json_call};
 #[serde(rename_all = "PascalCase")]
 struct Caller {
     account: String,
+    arn: String,
 }
 
 /// The answer to GetFunctionConfiguration: the AWS Lambda API Reference.
@@ -53,16 +54,29 @@ fn of_iam(configuration: &SdkConfig) -> SdkConfig {
     configuration.to_builder().region(region).build()
 }
 
-impl Installation for AwsCloud {
-    async fn account(&self) -> Result<String, CallError> {
-        let caller: Caller = Query::new("GetCallerIdentity", "2011-06-15")
+impl AwsCloud {
+    async fn caller(&self) -> Result<Caller, CallError> {
+        Query::new("GetCallerIdentity", "2011-06-15")
             .send(
                 &self.configuration,
                 "look whose credentials these are",
                 "sts",
             )
-            .await?;
-        Ok(caller.account)
+            .await
+    }
+
+    /// The ARN of whoever has the credentials that calls are signed with.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn caller_arn(&self) -> Result<String, CallError> {
+        Ok(self.caller().await?.arn)
+    }
+}
+
+impl Installation for AwsCloud {
+    async fn account(&self) -> Result<String, CallError> {
+        Ok(self.caller().await?.account)
     }
 
     async fn function(&self, name: &str) -> Result<Option<FunctionState>, CallError> {
