@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use longshore_events::image::{Digest, ImageReference};
+use longshore_events::image::{DigestPrefix, ImageReference};
 
 use crate::cost::CostArguments;
 use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
+use crate::slack::SlackCommand;
 use crate::subject::{EcsServiceArgument, ServiceArgument, SubjectArgument};
 use crate::sync_offline::{PlanFiles, SelectionArguments, SyncInventoryArguments};
 use crate::until::{Since, Until};
@@ -79,6 +80,9 @@ pub enum Command {
     /// Plan, run and verify the syncs of a mirror
     #[command(subcommand)]
     Sync(SyncCommand),
+    /// Look at the messages that people get in Slack
+    #[command(subcommand)]
+    Slack(SlackCommand),
     /// What asks AWS, or changes something there.
     #[command(flatten)]
     Aws(AwsCommand),
@@ -134,6 +138,7 @@ impl Command {
                 SyncCommand::Status(arguments) | SyncCommand::Verify(arguments) => arguments.output,
                 SyncCommand::Inventory(_) => Output::Text,
             },
+            Self::Slack(_) => Output::Text,
             Self::Aws(command) => match command {
                 AwsCommand::Plan(arguments) => arguments.output,
                 AwsCommand::Apply(arguments) => arguments.output,
@@ -506,9 +511,9 @@ pub struct ResumeArguments {
 pub struct ApproveArguments {
     /// The service, as <stack>/<service>
     pub service: ServiceArgument,
-    /// Only if this is what waits: the image's digest, sha256:<hex>
+    /// Only if this is what waits: the image's digest, or at least twelve digits of it
     #[arg(long)]
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestPrefix>,
     /// Say what would begin; nothing is changed
     #[arg(long)]
     pub dry_run: bool,

@@ -10,6 +10,7 @@ use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 
 use crate::answer::Answer;
 use crate::arguments::DeployArguments;
+use crate::caller::caller;
 use crate::outcome::{worker, would};
 use crate::wait::answer;
 
@@ -31,7 +32,10 @@ pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
         id: worker.id.clone(),
         at: worker.now,
         sequence: Sequence::of_time(worker.now),
-        source: Source::Manual { note: note.clone() },
+        source: Source::Manual {
+            note: note.clone(),
+            by: caller(),
+        },
     };
     let payload = DeployPayload::new(&service.stack, &service.service, image.clone(), note);
     if dry_run {

@@ -120,6 +120,7 @@ mod tests {
         let source = Source::Rollback {
             to: 42,
             note: Some("the checkout".to_owned()),
+            by: None,
         };
         let image = Image {
             tag: None,

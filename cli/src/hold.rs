@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Status};
 use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
+use crate::caller::caller;
 use crate::outcome::{self, DRY_RUN, in_words, waits_for, with_note, worker, would_in_words};
 use crate::until::Until;
 use crate::wait::{Waiter, answer, followed, status_of};
@@ -31,6 +32,7 @@ pub async fn run_hold<C: Cloud>(cloud: &C, arguments: HoldArguments) -> anyhow::
         service: subject.service,
         until: until.map(|Until(until)| until),
         note,
+        by: caller(),
     };
     if dry_run {
         let dry_run = DryRun::of(cloud);
@@ -55,6 +57,8 @@ pub async fn run_resume<C: Cloud + TaskLogs + ServiceViews>(
     let payload = ResumePayload {
         stack: subject.stack,
         service: subject.service,
+        note: None,
+        by: caller(),
     };
     if dry_run {
         let dry_run = DryRun::of(cloud);
@@ -135,6 +139,7 @@ pub async fn run_approve<C: Cloud + TaskLogs + ServiceViews>(
         stack: service.stack,
         service: service.service,
         digest,
+        by: caller(),
     };
     if dry_run {
         let dry_run = DryRun::of(cloud);
@@ -320,6 +325,7 @@ mod tests {
                 note: Some("the sale".to_owned()),
                 since: noon(),
                 until,
+                by: None,
             }),
             replaced: None,
             waited: Vec::new(),

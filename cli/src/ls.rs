@@ -216,7 +216,10 @@ mod tests {
     use super::*;
 
     fn changed(cloud: &FakeCloud, stack: &str, kind: OperationKind, state: OperationState) {
-        let source = StackSource::Manual { note: None };
+        let source = StackSource::Manual {
+            note: None,
+            by: None,
+        };
         let mut operation = Operation::begin("change-1", kind, source, noon(0));
         operation.state = state;
         operation.reason = (state == OperationState::Failed).then(|| "no room".to_owned());

@@ -6,6 +6,7 @@ mod adopt;
 mod answer;
 mod arguments;
 mod asking;
+mod caller;
 mod cost;
 mod deploy;
 mod doctor;
@@ -32,6 +33,7 @@ mod run;
 mod scale;
 mod schema;
 mod screen;
+mod slack;
 mod stack_file;
 mod status;
 mod subject;
@@ -138,6 +140,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Offline(OfflineCommand::Manual(arguments)) => {
             return Ok(help::manual(&arguments)?.into());
         }
+        Command::Slack(command) => return Ok(slack::run(&command, region.as_deref())?.into()),
         Command::Sync(command) => match sync::run_without_aws(command)? {
             ControlFlow::Break(answer) => return Ok(answer),
             ControlFlow::Continue(command) => Online::Mirror(command),
@@ -153,6 +156,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {
         Online::Mirror(command) => {
+            caller::look_up(&cloud).await;
             let connect = |private_hosts: &[String]| {
                 // Somebody waits for the answer.
                 let outage = std::time::Duration::ZERO;
@@ -162,6 +166,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         }
         Online::Aws(command) => command,
     };
+    if caller::is_reported(&command) {
+        caller::look_up(&cloud).await;
+    }
     let text = match command {
         AwsCommand::Plan(arguments) => provision::run_plan(&cloud, &settings, &arguments).await,
         AwsCommand::Apply(arguments) => provision::run_apply(&cloud, &settings, arguments).await,

@@ -144,7 +144,7 @@ fn runs_in_words(runs: &Runs) -> String {
 /// What a request waits for, with what is said of it.
 pub fn waits_for(reason: &WaitReason, until: Option<DateTime<Utc>>) -> String {
     let note = match reason {
-        WaitReason::Held { note } => note.as_deref(),
+        WaitReason::Held { note, .. } => note.as_deref(),
         _ => None,
     };
     let waits_for = words::waits_for(reason, until, str::to_owned);
@@ -176,6 +176,7 @@ mod tests {
                 Outcome::Waiting {
                     reason: WaitReason::Held {
                         note: Some("the sale".to_owned()),
+                        by: None,
                     },
                     until: None,
                 },

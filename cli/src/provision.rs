@@ -23,6 +23,7 @@ use crate::arguments::{
     ApplyArguments, DestroyArguments, Output, PlanArguments, StackArguments, StackFileArguments,
 };
 use crate::asking::confirm;
+use crate::caller::caller;
 use crate::failures::with_logs;
 use crate::follow::{End, follow};
 use crate::outcome::worker;
@@ -212,7 +213,7 @@ fn asked(note: Option<String>) -> (StackRequest, Worker) {
     let request = StackRequest {
         id: worker.id.clone(),
         at: worker.now,
-        source: StackSource::Manual { note },
+        source: StackSource::Manual { note, by: caller() },
     };
     (request, worker)
 }

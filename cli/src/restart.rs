@@ -3,11 +3,12 @@
 use longshore_policy::route::ServiceId;
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::service_view::ServiceViews;
-use longshore_rollout::triggers::restart::restart;
+use longshore_rollout::triggers::restart::{RestartAsked, restart};
 use serde_json::json;
 
 use crate::answer::Answer;
 use crate::arguments::RestartArguments;
+use crate::caller::caller;
 use crate::outcome::worker;
 use crate::output::Output;
 use crate::wait::answer;
@@ -29,7 +30,12 @@ pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
         service: service.service,
     };
     let worker = worker();
-    let asked = restart(cloud, &service_id, note.as_deref(), dry_run, &worker).await?;
+    let by = caller();
+    let asked = RestartAsked {
+        note: note.as_deref(),
+        by: by.as_ref(),
+    };
+    let asked = restart(cloud, &service_id, asked, dry_run, &worker).await?;
     match asked {
         Some(asked) => {
             let what = "new tasks of what runs";

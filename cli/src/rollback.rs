@@ -9,6 +9,7 @@ use longshore_rollout::triggers::rollback::{Stage, WayBack, rollback, way_back};
 use crate::answer::Answer;
 use crate::arguments::RollbackArguments;
 use crate::asking::confirm;
+use crate::caller::caller;
 use crate::outcome::worker;
 use crate::output::Output;
 use crate::terminal;
@@ -34,6 +35,7 @@ pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
         service: service.service,
         to,
         note,
+        by: caller(),
     };
     let worker = worker();
     let way = way_back(cloud, &payload, &worker).await?;

@@ -431,17 +431,20 @@ pub mod tests {
             note: Some("the sale".to_owned()),
             since: at(0),
             until: Some(at(7_200)),
+            by: None,
         });
         held.waiting.push(Waiting {
             request: request("v4"),
             container: "app".to_owned(),
             why: WaitReason::Held {
                 note: Some("the sale".to_owned()),
+                by: None,
             },
             since: at(0),
             until: Some(at(7_200)),
             approve_by: None,
             approved: false,
+            approved_by: None,
             told: Vec::new(),
             unrouted_since: None,
         });

@@ -16,6 +16,7 @@ use crate::answer::{Answer, Status};
 use crate::arguments::{
     Output, StackArguments, SyncCommand, SyncOptionArguments, SyncPlanArguments, SyncRunArguments,
 };
+use crate::caller::caller;
 use crate::outcome::worker;
 use crate::sync_offline;
 use crate::sync_words::{
@@ -189,7 +190,7 @@ async fn run_to_the_end<C: SyncCloud, S: Source, T: Transferrer>(
         output,
     } = arguments;
     let request = RunRequest {
-        source: SyncSource::Manual { note },
+        source: SyncSource::Manual { note, by: caller() },
         requested_at: engine.worker.now,
         options: sync_options(options),
     };

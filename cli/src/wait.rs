@@ -413,7 +413,10 @@ mod tests {
             id: tag.to_owned(),
             at: noon(10),
             sequence: Sequence::of_time(noon(10)),
-            source: Source::Manual { note: None },
+            source: Source::Manual {
+                note: None,
+                by: None,
+            },
         };
         let outcome = deploy_explicitly(cloud, &payload, asked, &worker(tag, 10)).await;
         let outcome = outcome.unwrap();
@@ -625,7 +628,10 @@ mod tests {
         let operation = Operation::begin(
             "change-1",
             OperationKind::Apply,
-            StackSource::Manual { note: None },
+            StackSource::Manual {
+                note: None,
+                by: None,
+            },
             noon(5),
         );
         cloud.set_stack_record(StackRecord::follow("shop", None, operation));

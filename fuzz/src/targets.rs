@@ -19,7 +19,7 @@ use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{Route, ServiceId};
 use longshore_policy::settings::{FreezeWindow, RolloutSettings};
 use longshore_report::{
-    BLOCKS, Bot, Destination, KeptMessage, MESSAGE_TEXT, Topic, judge, message,
+    BLOCKS, Bot, Console, Destination, KeptMessage, MESSAGE_TEXT, Topic, judge, message,
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::schedule_record::ScheduleRecord;
@@ -100,7 +100,7 @@ fn notify(data: &[u8]) {
         return;
     };
     drop(Topic::of(&event));
-    if let Some(message) = message(&event) {
+    if let Some(message) = message(&event, &Console::default()) {
         let sent = serde_json::to_string(&message).unwrap_or_default();
         assert!(sent.chars().count() <= MESSAGE_TEXT, "too long: {sent}");
         assert!((1..=BLOCKS).contains(&message.blocks.len()), "{message:?}");

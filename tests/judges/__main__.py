@@ -7,6 +7,7 @@ from pathlib import Path
 
 import handlers
 import least_privilege
+import messages
 import policies
 import recordings
 import rules
@@ -22,6 +23,7 @@ def parsed_arguments():
         "--recording", action="append", required=True, type=Path, help="requests and their answers, a line each"
     )
     parser.add_argument("--plan", required=True, type=Path, help="what `terraform test -json -verbose` printed")
+    parser.add_argument("--messages", required=True, type=Path, help="what `longshore slack preview` printed")
     return parser.parse_args()
 
 
@@ -56,6 +58,8 @@ def main():
     compared, faults = handlers.faults(found.actions[policies.CLOUDFORMATION])
     types = len(handlers.rendered_types())
     bench.report(f"{compared:,} permissions of the handlers of {types} resource types", compared, faults)
+    names, faults = messages.judge(arguments.messages)
+    bench.report(f"{len(names):,} messages in Slack", len(names), faults)
     judged, faults = rules.faults()
     bench.report(f"{judged:,} rules that no schema has", judged, faults)
     bench.report_exceptions()

@@ -7,8 +7,10 @@ use anyhow::{Context, Result};
 use longshore_local::process::capture;
 use longshore_local::python::Python;
 use longshore_local::terraform::Configuration;
-use longshore_local::workspace::Workspace;
+use longshore_local::workspace::{COMMAND_LINE, Workspace};
 use longshore_local::{cloud, files};
+
+use crate::compile::cargo;
 
 /// What the judges are installed from.
 pub const REQUIREMENTS: &str = "tests/judges/requirements.txt";
@@ -38,7 +40,16 @@ pub fn own_tests(workspace: &Workspace, python: &Python) -> Command {
     command
 }
 
-/// Plans Longshore's module and answers the judges' command.
+/// The command that prints every message that Longshore posts.
+pub fn preview(workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace, "run");
+    command
+        .args(["--quiet", "--bin", COMMAND_LINE])
+        .args(["--", "slack", "preview"]);
+    command
+}
+
+/// Plans Longshore's module, prints the messages and answers the judges' command.
 ///
 /// # Errors
 /// When Terraform fails.
@@ -59,8 +70,12 @@ pub fn command(workspace: &Workspace, python: &Python) -> Result<Command> {
     ]))
     .context("plan infra/modules/longshore")?;
     files::write(&plan, planned.as_bytes())?;
+    let messages = folder.join("messages.json");
+    let printed = capture(&mut preview(workspace)).context("print the messages of Slack")?;
+    files::write(&messages, printed.as_bytes())?;
     let mut command = Command::new(python.interpreter());
     command.arg("tests/judges").arg("--plan").arg(plan);
+    command.arg("--messages").arg(messages);
     for name in CLOUDS {
         command.arg("--recording").arg(recording(workspace, name));
     }

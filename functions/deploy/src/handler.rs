@@ -316,6 +316,7 @@ async fn handle_payload<C: Cloud>(
         sequence: Sequence::of_time(worker.now),
         source: Source::Manual {
             note: payload.note.clone(),
+            by: payload.by.clone(),
         },
     };
     match deploy_explicitly(cloud, payload, asked, worker).await {

@@ -127,6 +127,14 @@ impl<'a> Subject<'a> {
             },
             LongshoreEvent::DeploymentStabilized(event) => Self::of_deployment(&event.deployment),
             LongshoreEvent::DeploymentProgressed(event) => Self::of_deployment(&event.deployment),
+            LongshoreEvent::DeploymentsHeld(event) => Self {
+                stack: Some(&event.stack),
+                ..Self::default()
+            },
+            LongshoreEvent::DeploymentsResumed(event) => Self {
+                stack: Some(&event.stack),
+                ..Self::default()
+            },
             LongshoreEvent::ImageMissing(event) => Self {
                 stack: Some(&event.stack),
                 service: Some(&event.service),

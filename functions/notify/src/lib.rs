@@ -6,7 +6,7 @@ mod secret;
 use chrono::Utc;
 use lambda_runtime::Error;
 use longshore_aws::{AwsCloud, Secrets};
-use longshore_report::{Announcer, ApiUrl, Slack};
+use longshore_report::{Announcer, ApiUrl, Console, Slack};
 use longshore_runtime::configuration::{NotifyConfiguration, SLACK_API_URL};
 use longshore_runtime::{lambda, logs};
 
@@ -25,6 +25,10 @@ pub async fn run() -> Result<(), Error> {
         &configuration.state.state_bucket_name,
         &configuration.state.event_bus_name,
     );
+    let console = aws
+        .region()
+        .map(|region| Console::of_region(region.as_ref()));
+    let console = console.unwrap_or_default();
     let secret =
         SecretsManagerSecret::new(Secrets::new(&aws), configuration.slack_webhook_secret_name);
     let slack = match &configuration.slack_api_url {
@@ -34,7 +38,7 @@ pub async fn run() -> Result<(), Error> {
         }
         None => Slack::new()?,
     };
-    let announcer = Announcer::new(secret, slack);
+    let announcer = Announcer::new(secret, slack).with_console(console);
     let (announcer, cloud) = (&announcer, &cloud);
     lambda::run(|payload, invocation| async move {
         handler::handle(announcer, cloud, &payload, &invocation, Utc::now()).await

@@ -108,6 +108,7 @@ async fn handle_payload<C: ProvisioningCloud>(
         at: worker.now,
         source: StackSource::Manual {
             note: payload.note.clone(),
+            by: payload.by.clone(),
         },
     };
     let stack = named(&payload)?;

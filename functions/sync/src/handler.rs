@@ -146,6 +146,7 @@ where
             note,
             check_listing,
             threshold_bytes,
+            by,
         } = payload;
         let options = SyncOptions {
             check_listing,
@@ -155,7 +156,7 @@ where
         let answered = match action {
             SyncAction::Run => {
                 let request = RunRequest {
-                    source: SyncSource::Manual { note },
+                    source: SyncSource::Manual { note, by },
                     requested_at: self.worker.now,
                     options,
                 };

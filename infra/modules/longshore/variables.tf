@@ -186,7 +186,7 @@ variable "image_parameter_names" {
 }
 
 variable "slack_webhook_secret_name" {
-  description = "Name of the secret that holds the URL of the Slack webhook, {\"webhook_url\": \"https://…\"}, or the token and the channel of a Slack bot, {\"bot_token\": \"xoxb-…\", \"channel\": \"C…\"}."
+  description = "Name of the secret that holds the URL of the Slack webhook, {\"webhook_url\": \"https://…\"}, or the token and the channel of a Slack bot, {\"bot_token\": \"xoxb-…\", \"channel\": \"C…\"}; docs/install.md has channels and mentions by stack."
   type        = string
 
   validation {

@@ -29,6 +29,9 @@ const LOOKED_INTO: usize = 4;
 /// The annotation, and the label, that names the commit which an image was built from.
 const REVISION: &str = "org.opencontainers.image.revision";
 
+/// The annotation, and the label, that names the page of the repository that has the commit.
+const SOURCE: &str = "org.opencontainers.image.source";
+
 /// What buildx puts into an index beside the images: their provenance and bill of materials.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
@@ -131,6 +134,7 @@ impl AwsCloud {
             .ok_or_else(|| not_found(&operation, "the repository does not have this image"))?;
         let mut contents = ImageContents {
             commit: revision(manifest.annotations.as_ref()),
+            source_url: source(manifest.annotations.as_ref()),
             ..ImageContents::default()
         };
         let Some(children) = manifest.manifests else {
@@ -291,7 +295,9 @@ fn add(contents: &mut ImageContents, configuration: &Configuration) {
         .extend(architecture(&configuration.architecture));
     if contents.commit.is_none() {
         let labels = configuration.config.as_ref();
-        contents.commit = revision(labels.and_then(|execution| execution.labels.as_ref()));
+        let labels = labels.and_then(|execution| execution.labels.as_ref());
+        contents.commit = revision(labels);
+        contents.source_url = source(labels).or_else(|| contents.source_url.take());
     }
 }
 
@@ -307,6 +313,22 @@ fn revision(names: Option<&BTreeMap<String, String>>) -> Option<String> {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"._-/+".contains(&byte))
         })
         .cloned()
+}
+
+/// The page that is named, unless that is something else, or asks for more than a page.
+fn source(names: Option<&BTreeMap<String, String>>) -> Option<String> {
+    let named = names?.get(SOURCE)?;
+    let rest = named.strip_prefix("https://")?;
+    let is_plain = (1..=200).contains(&rest.len())
+        && rest
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-/~".contains(&byte));
+    is_plain.then(|| {
+        named
+            .trim_end_matches(".git")
+            .trim_end_matches('/')
+            .to_owned()
+    })
 }
 
 /// The architecture as ECS names it, of what Go and so images call it.

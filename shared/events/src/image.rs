@@ -70,6 +70,63 @@ impl From<Digest> for String {
     }
 }
 
+/// A digest as people copy it: all of it, or its first twelve hexadecimal digits or more, with or without `sha256:`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DigestPrefix(String);
+
+impl DigestPrefix {
+    /// Whether this is the digest, or its beginning.
+    pub fn is_of(&self, digest: &Digest) -> bool {
+        digest.0["sha256:".len()..].starts_with(&self.0)
+    }
+}
+
+impl From<Digest> for DigestPrefix {
+    fn from(digest: Digest) -> Self {
+        Self(digest.0["sha256:".len()..].to_owned())
+    }
+}
+
+impl FromStr for DigestPrefix {
+    type Err = InvalidImage;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hexadecimal = text.strip_prefix("sha256:").unwrap_or(text);
+        let is_digest = (12..=64).contains(&hexadecimal.len())
+            && hexadecimal
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if is_digest {
+            Ok(Self(hexadecimal.to_owned()))
+        } else {
+            Err(InvalidImage(format!(
+                "digest `{text}`, expected 12 to 64 lowercase hexadecimal digits, with or without sha256:"
+            )))
+        }
+    }
+}
+
+impl TryFrom<String> for DigestPrefix {
+    type Error = InvalidImage;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<DigestPrefix> for String {
+    fn from(prefix: DigestPrefix) -> Self {
+        prefix.to_string()
+    }
+}
+
+impl fmt::Display for DigestPrefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "sha256:{}", self.0)
+    }
+}
+
 /// An image as a person names it: `<repository>:<tag>` or `<repository>@sha256:...`. Of
 /// `<repository>:<tag>@sha256:...`, as Longshore shows images, the digest counts and the tag is dropped.
 ///

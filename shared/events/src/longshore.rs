@@ -59,6 +59,12 @@ pub enum LongshoreEvent {
     /// ECS is at another stage of a deployment that shifts requests step by step.
     #[serde(rename = "Deployment Progressed")]
     DeploymentProgressed(DeploymentProgressed),
+    /// Somebody holds the deployments of services.
+    #[serde(rename = "Deployments Held")]
+    DeploymentsHeld(DeploymentsHeld),
+    /// Somebody lets deployments of services begin again.
+    #[serde(rename = "Deployments Resumed")]
+    DeploymentsResumed(DeploymentsResumed),
     /// An image that a service needs is not in its repository any more.
     #[serde(rename = "Image Missing")]
     ImageMissing(ImageMissing),
@@ -128,6 +134,8 @@ impl LongshoreEvent {
             Self::DeploymentWaiting(_) => "Deployment Waiting",
             Self::DeploymentStabilized(_) => "Deployment Stabilized",
             Self::DeploymentProgressed(_) => "Deployment Progressed",
+            Self::DeploymentsHeld(_) => "Deployments Held",
+            Self::DeploymentsResumed(_) => "Deployments Resumed",
             Self::ImageMissing(_) => "Image Missing",
             Self::ScheduledTaskFailed(_) => "Scheduled Task Failed",
             Self::ServiceScaled(_) => "Service Scaled",
@@ -164,6 +172,8 @@ impl LongshoreEvent {
             Self::DeploymentWaiting(detail) => serde_json::to_string(detail),
             Self::DeploymentStabilized(detail) => serde_json::to_string(detail),
             Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
+            Self::DeploymentsHeld(detail) => serde_json::to_string(detail),
+            Self::DeploymentsResumed(detail) => serde_json::to_string(detail),
             Self::ImageMissing(detail) => serde_json::to_string(detail),
             Self::ScheduledTaskFailed(detail) => serde_json::to_string(detail),
             Self::ServiceScaled(detail) => serde_json::to_string(detail),
@@ -197,6 +207,26 @@ impl LongshoreEvent {
     }
 }
 
+/// The person or the pipeline that asks, as they say themselves: AWS does not tell a function who invokes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// `ada@example.com`, `ci/build-7`.
+    pub name: String,
+    /// The page of the pipeline's run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_url: Option<String>,
+}
+
+impl Caller {
+    /// Somebody of this name.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            run_url: None,
+        }
+    }
+}
+
 /// A deployment, as every event about it names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentSummary {
@@ -214,6 +244,18 @@ pub struct DeploymentSummary {
     pub source: Source,
     /// When it was asked for, or when it began, where it follows from the change of a stack.
     pub requested_at: DateTime<Utc>,
+    /// Which of the service's deployments it is, from 1; absent before it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
+    /// The commit that the image was built from, where the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The page of the repository that has the commit, where the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Caller>,
 }
 
 /// Who or what asked for a deployment.
@@ -236,6 +278,9 @@ pub enum Source {
         /// What its sender says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Who it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
     /// No event named the image; the reconcile found it.
     Reconcile,
@@ -246,12 +291,18 @@ pub enum Source {
         /// What they say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Who they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
     /// Somebody asked for new tasks of what runs.
     Restart {
         /// What they say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Who they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
     /// The service's stack was changed.
     Stack {
@@ -260,6 +311,12 @@ pub enum Source {
         /// Whether the image is restored after CloudFormation went back to an older one; else the
         /// deployment is CloudFormation's own.
         restored: bool,
+        /// What whoever asked for the change says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        /// Who they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
 }
 
@@ -339,6 +396,9 @@ pub struct DeploymentFailed {
     pub reason: String,
     /// The tasks that died of it, oldest first.
     pub failures: Vec<TaskFailure>,
+    /// What the containers of the last of them wrote that wrote anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<ContainerLog>,
     /// Whether ECS is rolling back to what ran before.
     pub rolling_back: bool,
     /// When in its course it failed, and so what the service runs.
@@ -369,6 +429,9 @@ pub struct DeploymentRolledBack {
     pub reason: String,
     /// The tasks that died of it, oldest first.
     pub failures: Vec<TaskFailure>,
+    /// What the containers of the last of them wrote that wrote anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<ContainerLog>,
     /// The ARN of the task definition that runs now.
     pub running_task_definition: String,
     /// The image that runs now, as its task definition names it, where it is the one that ran before.
@@ -417,6 +480,9 @@ pub enum WaitReason {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Who holds them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
     /// A freeze window is open.
     Frozen,
@@ -460,6 +526,50 @@ impl RolloutProgress {
             || self.stage == "BAKE_TIME"
             || self.stage == "CLEAN_UP"
     }
+}
+
+/// One for each time that somebody asks, however many services that is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentsHeld {
+    pub stack: String,
+    /// The services of the stack that are held; at least one.
+    pub services: Vec<String>,
+    /// When somebody asked.
+    pub at: DateTime<Utc>,
+    /// Until when; without it, until somebody resumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Caller>,
+}
+
+/// One for each time that somebody asks, however many services that is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentsResumed {
+    pub stack: String,
+    /// The services of the stack that are resumed; at least one.
+    pub services: Vec<String>,
+    /// When somebody asked.
+    pub at: DateTime<Utc>,
+    /// Why they were held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_note: Option<String>,
+    /// Who held them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<Caller>,
+    /// Since when they were held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<DateTime<Utc>>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Caller>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

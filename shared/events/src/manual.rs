@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Malformed;
-use crate::image::{Digest, ImageReference};
+use crate::image::{DigestPrefix, ImageReference};
+use crate::longshore::Caller;
 use crate::malformed::parse;
 use crate::scheduler::ScheduledRun;
 
@@ -47,6 +48,13 @@ pub struct DeployPayload {
     /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// `{"action": "rollback", ...}`.
@@ -62,6 +70,13 @@ pub struct RollbackPayload {
     /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// `{"action": "hold", ...}`.
@@ -82,6 +97,13 @@ pub struct HoldPayload {
     /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// `{"action": "resume", ...}`.
@@ -92,6 +114,16 @@ pub struct ResumePayload {
     /// The service. Default: all services of the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// Why, for people; shown in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// `{"action": "approve", ...}`.
@@ -101,9 +133,16 @@ pub struct ApprovePayload {
     /// The stack that the service belongs to.
     pub stack: String,
     pub service: String,
-    /// The image's digest. Default: whatever waits.
+    /// The image's digest, or its beginning as Slack shows it. Default: whatever waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestPrefix>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// `{"action": "run", ...}`.
@@ -143,6 +182,7 @@ impl DeployPayload {
             service: service.to_owned(),
             image,
             note,
+            by: None,
         }
     }
 }
@@ -239,6 +279,32 @@ fn check_names(stack: &str, service: Option<&str>) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// Reads who asks: a name is all that most have to say.
+fn caller<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Caller>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Fields {
+        name: String,
+        #[serde(default)]
+        run_url: Option<String>,
+    }
+
+    let value = Option::<Value>::deserialize(deserializer)?;
+    let form = match value {
+        None => return Ok(None),
+        Some(Value::String(name)) => Ok(Caller::named(&name)),
+        Some(Value::Object(fields)) => serde_json::from_value(Value::Object(fields))
+            .map(|Fields { name, run_url }| Caller { name, run_url })
+            .map_err(|error| error.to_string()),
+        Some(other) => Err(format!("found `{other}`")),
+    };
+    form.map(Some).map_err(|problem| {
+        D::Error::custom(format!(
+            "{problem}, expected a name, or an object with `name` and `run_url`"
+        ))
+    })
+}
+
 /// Reads a time that a person wrote.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
@@ -282,6 +348,13 @@ pub struct SyncPayload {
     /// From how many bytes on the sync runs in tasks, instead of the function's own setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold_bytes: Option<u64>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// What a stack's schedule sends: `{"action": "run", "stack": ...}` with the context attributes of
@@ -388,6 +461,7 @@ fn check_sync(payload: &SyncPayload) -> Result<(), Malformed> {
     let compares = matches!(action, SyncAction::Plan | SyncAction::Run);
     for (field, is_given, takes, expected) in [
         ("note", payload.note.is_some(), takes_note, "`run`"),
+        ("by", payload.by.is_some(), takes_note, "`run`"),
         (
             "check_listing",
             payload.check_listing,
@@ -438,6 +512,13 @@ pub struct StackPayload {
     /// With [`StackAction::Destroy`]: the stack's name once more, when it holds data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
+    /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
 }
 
 /// What can be done with a stack.

@@ -59,10 +59,26 @@ pub fn waits_for(
     until: Option<DateTime<Utc>>,
     name: impl Fn(&str) -> String,
 ) -> String {
+    waits_until(reason, until, name, minute)
+}
+
+/// The same; `time` writes the time: Slack shows it as the reader's clock does.
+pub fn waits_until(
+    reason: &WaitReason,
+    until: Option<DateTime<Utc>>,
+    name: impl Fn(&str) -> String,
+    time: impl Fn(DateTime<Utc>) -> String,
+) -> String {
     let then =
-        |word: &str| until.map_or_else(String::new, |until| format!(", {word} {}", minute(until)));
+        |word: &str| until.map_or_else(String::new, |until| format!(", {word} {}", time(until)));
     match reason {
+        WaitReason::Held { by: Some(by), .. } if until.is_none() => {
+            format!("somebody to end the hold of {}", name(&by.name))
+        }
         WaitReason::Held { .. } if until.is_none() => "somebody to end the hold".to_owned(),
+        WaitReason::Held { by: Some(by), .. } => {
+            format!("the end of the hold of {}{}", name(&by.name), then("at"))
+        }
         WaitReason::Held { .. } => format!("the end of a hold{}", then("at")),
         WaitReason::Frozen => format!("the end of a freeze window{}", then("at")),
         WaitReason::Approval => format!("approval{}", then("until")),
@@ -88,6 +104,7 @@ fn named(services: &[String], name: impl Fn(&str) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::longshore::Caller;
 
     #[test]
     fn one_is_singular_and_all_else_is_plural() {
@@ -124,12 +141,18 @@ mod tests {
         };
         for (reason, until, expected) in [
             (
-                WaitReason::Held { note: None },
+                WaitReason::Held {
+                    note: None,
+                    by: None,
+                },
                 Some(end),
                 "the end of a hold, at 2026-11-21 14:00 UTC",
             ),
             (
-                WaitReason::Held { note: None },
+                WaitReason::Held {
+                    note: None,
+                    by: None,
+                },
                 None,
                 "somebody to end the hold",
             ),
@@ -137,6 +160,14 @@ mod tests {
                 WaitReason::Frozen,
                 Some(end),
                 "the end of a freeze window, at 2026-11-21 14:00 UTC",
+            ),
+            (
+                WaitReason::Held {
+                    note: None,
+                    by: Some(Caller::named("ada")),
+                },
+                None,
+                "somebody to end the hold of `ada`",
             ),
             (WaitReason::Frozen, None, "the end of a freeze window"),
             (

@@ -441,6 +441,8 @@ mod tests {
         let source = Source::Stack {
             operation_id: "change".to_owned(),
             restored: true,
+            note: None,
+            by: None,
         };
         let last = altered(&last, &json!({"source": source}));
         assert!(!came_after(&last, &change(-1)));

@@ -7,16 +7,19 @@
 //! message a topic, edited as that goes.
 
 mod message;
+mod preview;
+pub mod samples;
 mod slack;
 pub mod words;
 
 pub use message::{
-    BLOCKS, Block, CONTEXT_ELEMENTS, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Text,
-    message, transfer_message,
+    BLOCKS, Block, CONTEXT_ELEMENTS, Console, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT,
+    Text, message, transfer_message,
 };
+pub use preview::page;
 pub use slack::{
-    AnnounceError, Announcer, ApiUrl, Attempt, Bot, ClientError, DOCUMENTS, Destination,
-    InvalidSecret, KeptMessage, MessagePoster, NotEncrypted, NotifyOutcome, PostError, PostState,
-    PostedMessage, Rank, RetryPolicy, SecretError, Slack, Stage, Topic, Trouble, WebhookSecret,
-    WebhookUrl, judge,
+    AnnounceError, Announcer, ApiUrl, Attempt, Bot, Channels, ClientError, DOCUMENTS, Destination,
+    InvalidSecret, KeptMessage, Mention, MessagePoster, NotEncrypted, NotifyOutcome, PostError,
+    PostState, PostedMessage, Rank, RetryPolicy, SecretError, Slack, Stage, Topic, Trouble,
+    WebhookSecret, WebhookUrl, judge,
 };

@@ -1,10 +1,13 @@
 //! What Slack shows of each event.
 
 mod blocks;
+mod console;
 mod deployments;
 mod documents;
 mod draft;
 mod failures;
+mod holds;
+mod logs;
 mod problems;
 mod releases;
 mod scaled;
@@ -20,28 +23,31 @@ use longshore_events::longshore::LongshoreEvent;
 pub use blocks::{
     BLOCKS, Block, CONTEXT_ELEMENTS, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Text,
 };
+pub use console::Console;
 pub use transfers::transfer_message;
 
-/// What Slack shows of `event`; nothing if only Longshore itself must know of it. Within all of Slack's
+/// What Slack shows of `event`, with links into `console`; nothing if only Longshore itself must know of it. Within all of Slack's
 /// limits and never empty, whatever the event holds.
-pub fn message(event: &LongshoreEvent) -> Option<Message> {
+pub fn message(event: &LongshoreEvent, console: &Console) -> Option<Message> {
     Some(match event {
-        LongshoreEvent::DeploymentStarted(event) => deployments::started(event),
+        LongshoreEvent::DeploymentStarted(event) => deployments::started(event, console),
         LongshoreEvent::DeploymentSkipped(event) => waits::skipped(event),
-        LongshoreEvent::DeploymentSucceeded(event) => deployments::succeeded(event),
-        LongshoreEvent::DeploymentFailed(event) => deployments::failed(event),
-        LongshoreEvent::DeploymentRolledBack(event) => deployments::rolled_back(event),
-        LongshoreEvent::DeploymentSuperseded(event) => deployments::superseded(event),
+        LongshoreEvent::DeploymentSucceeded(event) => deployments::succeeded(event, console),
+        LongshoreEvent::DeploymentFailed(event) => deployments::failed(event, console),
+        LongshoreEvent::DeploymentRolledBack(event) => deployments::rolled_back(event, console),
+        LongshoreEvent::DeploymentSuperseded(event) => deployments::superseded(event, console),
         LongshoreEvent::DeploymentWaiting(event) => waits::waiting(event),
-        LongshoreEvent::DeploymentProgressed(event) => deployments::progressed(event),
+        LongshoreEvent::DeploymentProgressed(event) => deployments::progressed(event, console),
+        LongshoreEvent::DeploymentsHeld(event) => holds::held(event),
+        LongshoreEvent::DeploymentsResumed(event) => holds::resumed(event),
         LongshoreEvent::ImageMissing(event) => deployments::image_missing(event),
-        LongshoreEvent::ScheduledTaskFailed(event) => scheduled::failed(event),
+        LongshoreEvent::ScheduledTaskFailed(event) => scheduled::failed(event, console),
         LongshoreEvent::ServiceScaled(event) => scaled::scaled(event),
         LongshoreEvent::DocumentUnreadable(event) => documents::unreadable(event),
         LongshoreEvent::ReleaseRefused(event) => releases::refused(event),
-        LongshoreEvent::StackApplying(event) => stacks::applying(event),
-        LongshoreEvent::StackReady(event) => stacks::ready(event),
-        LongshoreEvent::StackFailed(event) => stacks::failed(event),
+        LongshoreEvent::StackApplying(event) => stacks::applying(event, console),
+        LongshoreEvent::StackReady(event) => stacks::ready(event, console),
+        LongshoreEvent::StackFailed(event) => stacks::failed(event, console),
         LongshoreEvent::StackUnchanged(event) => stacks::unchanged(event),
         LongshoreEvent::StackFileRefused(event) => stacks::file_refused(event),
         LongshoreEvent::SyncPlanned(event) => syncs::planned(event),

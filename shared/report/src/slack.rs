@@ -2,6 +2,7 @@
 
 mod announcer;
 mod api;
+mod channels;
 mod client;
 mod destination;
 mod encrypted;
@@ -14,6 +15,7 @@ mod webhook;
 
 pub use announcer::{AnnounceError, Announcer, NotifyOutcome};
 pub use api::{ApiUrl, judge};
+pub use channels::{Channels, Mention};
 pub use client::{ClientError, Slack};
 pub use destination::{Bot, Destination, InvalidSecret};
 pub use encrypted::NotEncrypted;

@@ -11,13 +11,13 @@ mod outcomes;
 mod skips;
 mod sources;
 
-pub use longshore_events::words::{counted, minute, more, number, second, waits_for};
+pub use longshore_events::words::{counted, minute, more, number, second, waits_for, waits_until};
 
 pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
 pub use characters::for_terminal;
 pub(crate) use characters::{is_invisible, named};
 pub use failures::{Cause, causes, died_of, ending, remedy};
-pub use images::{image_name, short_name};
+pub use images::{image_name, short_name, version_name};
 pub use outcomes::{
     MANIFESTS_MISSING, NOT_PUBLISHED, changes, left, mirror_unchanged, place, reason_or_none,
     rollout_progress, stack_unchanged,

@@ -133,6 +133,8 @@ pub struct ImageContents {
     pub architectures: BTreeSet<CpuArchitecture>,
     /// The commit that it was built from: the label `org.opencontainers.image.revision`.
     pub commit: Option<String>,
+    /// The page of the repository that has the commit: the label `org.opencontainers.image.source`.
+    pub source_url: Option<String>,
 }
 
 /// A one-off task to be run with a service's network, capacity and security groups.

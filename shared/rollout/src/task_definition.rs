@@ -231,7 +231,7 @@ pub fn pinned_image(current: &str) -> Option<Image> {
     name.ecr()?;
     Some(Image {
         repository: name.repository.to_owned(),
-        tag: None,
+        tag: name.tag.map(str::to_owned),
         digest: name.digest?.parse().ok()?,
     })
 }

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentProgressed,
+    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentProgressed,
     DeploymentRolledBack, DeploymentSkipped, DeploymentStabilized, DeploymentStarted,
     DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
-    DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource, FailedService, ImageMissing,
-    ImageNeed, LogLine, LogStream, LongshoreEvent, OperationKind, Problem, ReconcileShard,
-    ReleaseRefused, RolloutProgress, ScheduledTaskFailed, ServiceScaled, Severity, SkipReason,
-    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
-    StackUnchanged, TaskFailure, WaitReason,
+    DeploymentsHeld, DeploymentsResumed, DocumentUnreadable, DocumentVersion, FailedPhase,
+    FailedResource, FailedService, ImageMissing, ImageNeed, LogLine, LogStream, LongshoreEvent,
+    OperationKind, Problem, ReconcileShard, ReleaseRefused, RolloutProgress, ScheduledTaskFailed,
+    ServiceScaled, Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused,
+    StackReady, StackSource, StackSummary, StackUnchanged, TaskFailure, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -66,6 +66,11 @@ impl AnyEvent {
             .boxed()
     }
 
+    fn caller(&self) -> BoxedStrategy<Option<Caller>> {
+        let caller = (self.text(), self.optional());
+        prop::option::of(caller.prop_map(|(name, run_url)| Caller { name, run_url })).boxed()
+    }
+
     fn source(&self) -> BoxedStrategy<Source> {
         prop_oneof![
             Just(Source::Push),
@@ -76,14 +81,19 @@ impl AnyEvent {
                     note,
                 }
             }),
-            self.optional().prop_map(|note| Source::Manual { note }),
+            (self.optional(), self.caller()).prop_map(|(note, by)| Source::Manual { note, by }),
             Just(Source::Reconcile),
-            (any::<u32>(), self.optional()).prop_map(|(to, note)| Source::Rollback { to, note }),
-            self.optional().prop_map(|note| Source::Restart { note }),
-            (self.text(), any::<bool>()).prop_map(|(operation_id, restored)| Source::Stack {
-                operation_id,
-                restored,
-            }),
+            (any::<u32>(), self.optional(), self.caller())
+                .prop_map(|(to, note, by)| Source::Rollback { to, note, by }),
+            (self.optional(), self.caller()).prop_map(|(note, by)| Source::Restart { note, by }),
+            (self.text(), any::<bool>(), self.optional(), self.caller()).prop_map(
+                |(operation_id, restored, note, by)| Source::Stack {
+                    operation_id,
+                    restored,
+                    note,
+                    by,
+                }
+            ),
         ]
         .boxed()
     }
@@ -92,8 +102,8 @@ impl AnyEvent {
         let source = prop_oneof![
             (self.text(), self.optional())
                 .prop_map(|(key, version_id)| StackSource::File { key, version_id }),
-            self.optional()
-                .prop_map(|note| StackSource::Manual { note }),
+            (self.optional(), self.caller())
+                .prop_map(|(note, by)| StackSource::Manual { note, by }),
             Just(StackSource::CloudFormation),
         ];
         (
@@ -132,7 +142,7 @@ impl AnyEvent {
             .boxed()
     }
 
-    fn failed_service(&self) -> BoxedStrategy<FailedService> {
+    fn logs(&self) -> BoxedStrategy<Vec<ContainerLog>> {
         let line = (self.time(), self.text()).prop_map(|(at, message)| LogLine { at, message });
         let stream = (self.text(), self.text(), self.text(), self.text()).prop_map(
             |(task, container, log_group, log_stream)| LogStream {
@@ -144,12 +154,16 @@ impl AnyEvent {
         );
         let lines = prop::option::of(prop::collection::vec(line, 0..12));
         let log = (stream, lines).prop_map(|(stream, lines)| ContainerLog { stream, lines });
+        prop::collection::vec(log, 0..3).boxed()
+    }
+
+    fn failed_service(&self) -> BoxedStrategy<FailedService> {
         (
             self.text(),
             self.text(),
             self.text(),
             self.failures(),
-            prop::collection::vec(log, 0..3),
+            self.logs(),
         )
             .prop_map(
                 |(service, ecs_deployment_id, task_definition, failures, logs)| FailedService {
@@ -272,6 +286,12 @@ impl AnyEvent {
             self.image(),
             self.source(),
             self.time(),
+            (
+                any::<Option<u32>>(),
+                self.optional(),
+                self.optional(),
+                self.caller(),
+            ),
         )
             .prop_map(
                 |(
@@ -283,6 +303,7 @@ impl AnyEvent {
                     image,
                     source,
                     requested_at,
+                    (number, commit, source_url, approved_by),
                 )| {
                     DeploymentSummary {
                         deployment_id,
@@ -293,6 +314,10 @@ impl AnyEvent {
                         image,
                         source,
                         requested_at,
+                        number,
+                        commit,
+                        source_url,
+                        approved_by,
                     }
                 },
             )
@@ -354,7 +379,7 @@ impl AnyEvent {
 
     fn wait_reason(&self) -> BoxedStrategy<WaitReason> {
         prop_oneof![
-            self.optional().prop_map(|note| WaitReason::Held { note }),
+            (self.optional(), self.caller()).prop_map(|(note, by)| WaitReason::Held { note, by }),
             Just(WaitReason::Frozen),
             Just(WaitReason::Approval),
             prop::collection::vec(self.text(), 0..self.most)
@@ -399,6 +424,48 @@ impl AnyEvent {
                             reason,
                             since,
                             until,
+                        })
+                    }
+                ),
+            (
+                self.text(),
+                prop::collection::vec(self.text(), 0..self.most),
+                self.time(),
+                prop::option::of(self.time()),
+                self.optional(),
+                self.caller()
+            )
+                .prop_map(|(stack, services, at, until, note, by)| {
+                    LongshoreEvent::DeploymentsHeld(DeploymentsHeld {
+                        stack,
+                        services,
+                        at,
+                        until,
+                        note,
+                        by,
+                    })
+                }),
+            (
+                self.text(),
+                prop::collection::vec(self.text(), 0..self.most),
+                self.time(),
+                self.optional(),
+                self.caller(),
+                prop::option::of(self.time()),
+                self.optional(),
+                self.caller()
+            )
+                .prop_map(
+                    |(stack, services, at, held_note, held_by, held_since, note, by)| {
+                        LongshoreEvent::DeploymentsResumed(DeploymentsResumed {
+                            stack,
+                            services,
+                            at,
+                            held_note,
+                            held_by,
+                            held_since,
+                            note,
+                            by,
                         })
                     }
                 ),
@@ -499,7 +566,7 @@ impl AnyEvent {
     fn sync(&self) -> BoxedStrategy<SyncSummary> {
         let source = prop_oneof![
             Just(SyncSource::Schedule),
-            self.optional().prop_map(|note| SyncSource::Manual { note }),
+            (self.optional(), self.caller()).prop_map(|(note, by)| SyncSource::Manual { note, by }),
         ];
         (self.text(), self.text(), self.text(), source, self.time())
             .prop_map(
@@ -753,10 +820,11 @@ impl AnyEvent {
                 self.text(),
                 self.failures(),
                 any::<bool>(),
-                self.failed_phase()
+                self.failed_phase(),
+                self.logs()
             )
                 .prop_map(
-                    |(deployment, finished_at, reason, failures, rolling_back, phase)| {
+                    |(deployment, finished_at, reason, failures, rolling_back, phase, logs)| {
                         LongshoreEvent::DeploymentFailed(DeploymentFailed {
                             deployment,
                             finished_at,
@@ -764,6 +832,7 @@ impl AnyEvent {
                             failures,
                             rolling_back,
                             phase,
+                            logs,
                         })
                     }
                 ),
@@ -773,7 +842,8 @@ impl AnyEvent {
                 self.text(),
                 self.failures(),
                 self.text(),
-                proptest::option::of(self.text())
+                proptest::option::of(self.text()),
+                self.logs()
             )
                 .prop_map(
                     |(
@@ -783,6 +853,7 @@ impl AnyEvent {
                         failures,
                         running_task_definition,
                         running_image,
+                        logs,
                     )| {
                         LongshoreEvent::DeploymentRolledBack(DeploymentRolledBack {
                             deployment,
@@ -791,6 +862,7 @@ impl AnyEvent {
                             failures,
                             running_task_definition,
                             running_image,
+                            logs,
                         })
                     }
                 ),

@@ -131,6 +131,7 @@ impl ImageRegistry for FakeCloud {
             }
             let contents = registry.contents.get(image.digest.as_str()).cloned();
             Ok(contents.unwrap_or_else(|| ImageContents {
+                source_url: None,
                 architectures: [CpuArchitecture::X86, CpuArchitecture::Arm].into(),
                 commit: None,
             }))

@@ -106,7 +106,8 @@ async fn who_asked_and_when_is_reported() {
             ),
             (
                 SyncSource::Manual {
-                    note: Some("before the release".to_owned())
+                    note: Some("before the release".to_owned()),
+                    by: None,
                 },
                 noon(0)
             ),

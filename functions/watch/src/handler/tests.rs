@@ -132,7 +132,10 @@ fn changing(name: &str) -> (FakeCloud, Value) {
     let operation = Operation::begin(
         token,
         OperationKind::Apply,
-        StackSource::Manual { note: None },
+        StackSource::Manual {
+            note: None,
+            by: None,
+        },
         noon(0),
     );
     let mut record = StackRecord::begin(

@@ -314,7 +314,10 @@ fn stack_record() -> StackRecord {
     let operation = Operation::begin(
         "change-1",
         OperationKind::Apply,
-        StackSource::Manual { note: None },
+        StackSource::Manual {
+            note: None,
+            by: None,
+        },
         noon(),
     );
     StackRecord::begin("shop", None, operation, ChangeCounts::default(), &worker())

@@ -226,6 +226,7 @@ const NO_LABELS: &str =
 
 fn contents(architectures: &[CpuArchitecture], commit: Option<&str>) -> ImageContents {
     ImageContents {
+        source_url: None,
         architectures: architectures.iter().copied().collect(),
         commit: commit.map(str::to_owned),
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Caller;
 use super::task::{ContainerLog, TaskFailure};
 use crate::cloudformation::StackStatus;
 
@@ -36,6 +37,9 @@ pub enum StackSource {
         /// What its sender says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Who it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
     /// Somebody changed the stack past Longshore: Terraform, the console, another tool.
     #[serde(rename = "cloudformation")]

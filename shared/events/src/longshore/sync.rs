@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Caller;
+
 use crate::transfer::{TransferProgress, TransferReport};
 
 /// A sync, as every event about it names it.
@@ -31,6 +33,9 @@ pub enum SyncSource {
         /// What its sender says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Who it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Caller>,
     },
 }
 

@@ -1,12 +1,15 @@
 //! What people send: manual payloads, schedules' inputs, release files. A mistake in one of them is
 //! reported with the field's name and what is expected there.
 
+use longshore_events::image::{Digest, DigestPrefix};
 use longshore_events::incoming::{
     ProvisionEvent, SyncEvent, parse_deploy, parse_provision, parse_sync,
 };
+use longshore_events::longshore::Caller;
+use longshore_events::manual;
 use longshore_events::manual::{
-    ProvisionRequest, StackAction, StackArgument, StackPayload, SyncAction, SyncPayload,
-    SyncRequest,
+    DeployRequest, ProvisionRequest, StackAction, StackArgument, StackPayload, SyncAction,
+    SyncPayload, SyncRequest,
 };
 use longshore_events::release::{ReleaseKey, parse_body, parse_key};
 use serde_json::{Value, json};
@@ -143,7 +146,7 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "deploy", "stack": "shop", "service": "api", "imgae": "shop/api:v3"}),
             "manual payload is malformed: field `imgae`: unknown field `imgae`, expected one of \
-             `stack`, `service`, `image`, `note`",
+             `stack`, `service`, `image`, `note`, `by`",
         ),
         (
             json!({"action": "deploy", "stack": "shop", "service": "api"}),
@@ -181,7 +184,7 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "rollback", "stack": "shop", "service": "api", "image": "shop/api:v2"}),
             "manual payload is malformed: field `image`: unknown field `image`, expected one of \
-             `stack`, `service`, `to`, `note`",
+             `stack`, `service`, `to`, `note`, `by`",
         ),
         (
             json!({"action": "rollback", "stack": "shop", "service": "api", "to": 0}),
@@ -209,12 +212,53 @@ fn a_payload_reads_well_in_an_error() {
         ),
         (
             json!({"action": "approve", "stack": "shop", "service": "api", "digest": "v2"}),
-            "manual payload is malformed: field `digest`: digest `v2`, expected sha256: and 64 \
-             lowercase hexadecimal digits",
+            "manual payload is malformed: field `digest`: digest `v2`, expected 12 to 64 lowercase \
+             hexadecimal digits, with or without sha256:",
         ),
     ];
     for (payload, expected) in cases {
         assert_eq!(refusal_of_payload(&payload), expected);
+    }
+}
+
+#[test]
+fn whoever_asks_is_named_by_a_text_or_with_the_page_of_their_run() {
+    for (by, run_url) in [
+        (json!("ada"), None),
+        (json!({"name": "ada"}), None),
+        (
+            json!({"name": "ada", "run_url": "https://ci.example/7"}),
+            Some("https://ci.example/7".to_owned()),
+        ),
+    ] {
+        let payload = json!({"action": "resume", "stack": "shop", "by": by});
+        let Ok(DeployRequest::Resume(resume)) = manual::parse_deploy(&payload) else {
+            panic!("{payload}");
+        };
+        let name = "ada".to_owned();
+        assert_eq!(resume.by, Some(Caller { name, run_url }));
+    }
+    let misspelt = json!({"action": "resume", "stack": "shop", "by": {"name": "ada", "url": "x"}});
+    assert_eq!(
+        refusal_of_payload(&misspelt),
+        "manual payload is malformed: field `by`: unknown field `url`, expected `name` or `run_url`, expected a name, or \
+         an object with `name` and `run_url`"
+    );
+}
+
+#[test]
+fn an_approval_may_name_the_beginning_of_a_digest_as_slack_shows_it() {
+    let whole: Digest = format!("sha256:{}", "1a2b3c4d5e6f".repeat(6)[..64].to_owned())
+        .parse()
+        .unwrap();
+    for text in ["1a2b3c4d5e6f", "sha256:1a2b3c4d5e6f1a", whole.as_str()] {
+        let prefix: DigestPrefix = text.parse().unwrap();
+        assert!(prefix.is_of(&whole), "{text}");
+    }
+    let other: DigestPrefix = "1a2b3c4d5e60".parse().unwrap();
+    assert!(!other.is_of(&whole));
+    for text in ["", "1a2b3c", "1A2B3C4D5E6F", "sha256:"] {
+        assert!(text.parse::<DigestPrefix>().is_err(), "{text}");
     }
 }
 
@@ -342,7 +386,7 @@ fn a_payload_about_a_stack_reads_well_in_an_error() {
         (
             json!({"action": "plan", "stack": {}, "enviroment": "prod"}),
             "manual payload is malformed: field `enviroment`: unknown field `enviroment`, expected \
-             one of `action`, `stack`, `environment`, `note`, `confirm`",
+             one of `action`, `stack`, `environment`, `note`, `confirm`, `by`",
         ),
         (
             json!({"action": "apply", "stack": "shop-prod"}),
@@ -397,6 +441,7 @@ fn a_payload_about_a_stack_that_the_command_line_makes_is_read_as_it_was_meant()
         environment: None,
         note: None,
         confirm: Some("shop-prod".to_owned()),
+        by: None,
     };
     let sent = serde_json::to_value(&payload).unwrap();
     assert_eq!(
@@ -463,7 +508,7 @@ fn a_payload_about_a_mirror_reads_well_in_an_error() {
         (
             json!({"action": "run", "stack": "bottles", "threshold": 1}),
             "manual payload is malformed: field `threshold`: unknown field `threshold`, expected one \
-             of `action`, `stack`, `note`, `check_listing`, `threshold_bytes`",
+             of `action`, `stack`, `note`, `check_listing`, `threshold_bytes`, `by`",
         ),
         (
             json!({"action": "run", "stack": "bottles", "threshold_bytes": -1}),
@@ -533,6 +578,7 @@ fn a_payload_about_a_mirror_that_a_program_makes_is_read_as_it_was_meant() {
         note: Some("by hand".to_owned()),
         check_listing: true,
         threshold_bytes: Some(1),
+        by: None,
     };
     let sent = serde_json::to_value(&payload).unwrap();
     assert_eq!(

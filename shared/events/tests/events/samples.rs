@@ -143,6 +143,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
                 service: "api".to_owned(),
                 to: Some(41),
                 note: Some("the checkout is broken since 42".to_owned()),
+                by: None,
             })),
         ),
         (
@@ -152,6 +153,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
                 service: Some("api".to_owned()),
                 until: Some(time("2026-11-30T08:00:00Z")),
                 note: Some("the sale".to_owned()),
+                by: None,
             })),
         ),
         (
@@ -159,6 +161,8 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             DeployEvent::Request(DeployRequest::Resume(ResumePayload {
                 stack: "shop".to_owned(),
                 service: Some("api".to_owned()),
+                note: None,
+                by: None,
             })),
         ),
         (
@@ -166,10 +170,14 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             DeployEvent::Request(DeployRequest::Approve(ApprovePayload {
                 stack: "shop".to_owned(),
                 service: "api".to_owned(),
-                digest: Some(digest(&text(
-                    &sample("deploy/push-tag.json"),
-                    "/detail/image-digest",
-                ))),
+                digest: Some(
+                    digest(&text(
+                        &sample("deploy/push-tag.json"),
+                        "/detail/image-digest",
+                    ))
+                    .into(),
+                ),
+                by: None,
             })),
         ),
         (
@@ -239,6 +247,7 @@ fn provision_expectations() -> Vec<(&'static str, ProvisionEvent)> {
         stack,
         note: note.map(str::to_owned),
         confirm: None,
+        by: None,
     };
     let asked = |payload| ProvisionEvent::Request(ProvisionRequest::Stack(payload));
     let content = || {
@@ -510,8 +519,10 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 23] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 25] = [
     ("notify/deployment-waiting.json", "Deployment Waiting"),
+    ("notify/deployments-held.json", "Deployments Held"),
+    ("notify/deployments-resumed.json", "Deployments Resumed"),
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
     ("notify/deployment-succeeded.json", "Deployment Succeeded"),
@@ -549,6 +560,7 @@ fn sync_expectations() -> Vec<(&'static str, SyncEvent)> {
         note: None,
         check_listing: false,
         threshold_bytes: None,
+        by: None,
     };
     let asked = |payload| SyncEvent::Request(SyncRequest::Sync(payload));
     let completed = sample("sync/shard-completed.json");

@@ -101,7 +101,10 @@ pub fn request(id: &str) -> StackRequest {
     StackRequest {
         id: id.to_owned(),
         at: noon(0),
-        source: StackSource::Manual { note: None },
+        source: StackSource::Manual {
+            note: None,
+            by: None,
+        },
     }
 }
 

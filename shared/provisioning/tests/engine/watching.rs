@@ -39,7 +39,10 @@ fn begin(cloud: &FakeCloud, id: &str, seconds: i64) {
         ..Operation::begin(
             id,
             OperationKind::Apply,
-            StackSource::Manual { note: None },
+            StackSource::Manual {
+                note: None,
+                by: None,
+            },
             noon(seconds),
         )
     };
@@ -346,7 +349,10 @@ async fn a_change_that_cloudformation_refuses_is_published_as_failed_and_not_as_
     let operation = Operation::begin(
         "change-1",
         OperationKind::Apply,
-        StackSource::Manual { note: None },
+        StackSource::Manual {
+            note: None,
+            by: None,
+        },
         noon(0),
     );
     let provision = worker("provision", 0);

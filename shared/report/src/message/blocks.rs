@@ -41,6 +41,18 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The same message with another paragraph before the line that says where to look further.
+    pub(crate) fn with_section(mut self, text: String) -> Self {
+        let place = match self.blocks.last() {
+            Some(Block::Context { .. }) => self.blocks.len() - 1,
+            _ => self.blocks.len(),
+        };
+        self.blocks.insert(place, Block::section(text));
+        self
+    }
+}
+
 /// A block of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

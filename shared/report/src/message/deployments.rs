@@ -8,59 +8,67 @@ use longshore_events::longshore::{
 };
 
 use super::blocks::Message;
+use super::console::Console;
 use super::draft::{
-    Draft, NAME, SUBJECT, asked_at, asked_for_by, fact, note, place, reason, sentence, without_stop,
+    Draft, NAME, SUBJECT, asked_at, asked_for_by, command, fact, note, place, reason, sentence,
+    shell_name, who, without_stop,
 };
-use super::failures;
-use super::text::{code, line};
-use crate::words::{duration, image_name, rollout_progress, second, short_name};
+use super::text::{code, date, line, link};
+use super::{failures, logs};
+use crate::words::{duration, image_name, rollout_progress, short_name, version_name};
 
-pub(super) fn started(event: &DeploymentStarted) -> Message {
+/// How many containers of a deployment are shown with what they wrote.
+const LOGS: usize = 2;
+/// How much of a commit is shown: as much as Git shows.
+const SHORT_COMMIT: usize = 12;
+
+pub(super) fn started(event: &DeploymentStarted, console: &Console) -> Message {
     let deployment = &event.deployment;
     let what = match deployment.source {
         Source::Rollback { .. } => "⏪ Rollback started",
         Source::Restart { .. } => "🔄 Restart started",
         _ => "🚀 Deployment started",
     };
-    let previous = short_name(&event.previous_image);
-    let mut context = context(deployment);
-    let revision = short_name(&event.task_definition);
-    context.insert(2, place("task definition", &revision));
+    let previous = version_name(&event.previous_image, &deployment.image.repository);
+    let mut facts = vec![
+        fact("Image", &image(&deployment.image)),
+        fact("Replaces", &code(&previous, NAME)),
+    ];
+    facts.extend(origin(deployment));
     Draft {
         headline: headline(what, deployment),
         rest: format!(", replacing {}", line(&previous, NAME)),
-        facts: vec![
-            fact("Image", &image(&deployment.image)),
-            fact("Replaces", &code(&previous, NAME)),
-            asked_for_by(&deployment.source),
-        ],
+        facts,
         note: note(&deployment.source),
-        context,
+        context: context(deployment, console),
         ..Draft::default()
     }
     .message()
 }
 
-pub(super) fn progressed(event: &DeploymentProgressed) -> Message {
+pub(super) fn progressed(event: &DeploymentProgressed, console: &Console) -> Message {
     let deployment = &event.deployment;
     let now = line(&rollout_progress(&event.progress), NAME);
     Draft {
         headline: headline("🚀 Deployment goes on", deployment),
         rest: format!(": {now}"),
-        facts: vec![
-            fact("Image", &image(&deployment.image)),
-            fact("Now", &now),
-            fact("Since", &duration(deployment.requested_at, event.at)),
-            asked_for_by(&deployment.source),
-        ],
+        facts: [
+            vec![
+                fact("Image", &image(&deployment.image)),
+                fact("Now", &now),
+                fact("Since", &duration(deployment.requested_at, event.at)),
+            ],
+            origin(deployment),
+        ]
+        .concat(),
         note: note(&deployment.source),
-        context: context(deployment),
+        context: context(deployment, console),
         ..Draft::default()
     }
     .message()
 }
 
-pub(super) fn succeeded(event: &DeploymentSucceeded) -> Message {
+pub(super) fn succeeded(event: &DeploymentSucceeded, console: &Console) -> Message {
     let deployment = &event.deployment;
     let what = match deployment.source {
         Source::Rollback { .. } => "✅ Rollback succeeded",
@@ -71,19 +79,22 @@ pub(super) fn succeeded(event: &DeploymentSucceeded) -> Message {
     Draft {
         headline: headline(what, deployment),
         rest: format!(", in {took}"),
-        facts: vec![
-            fact("Runs now", &image(&deployment.image)),
-            fact("Took", &took),
-            asked_for_by(&deployment.source),
-        ],
+        facts: [
+            vec![
+                fact("Runs now", &image(&deployment.image)),
+                fact("Took", &took),
+            ],
+            origin(deployment),
+        ]
+        .concat(),
         note: note(&deployment.source),
-        context: context(deployment),
+        context: context(deployment, console),
         ..Draft::default()
     }
     .message()
 }
 
-pub(super) fn failed(event: &DeploymentFailed) -> Message {
+pub(super) fn failed(event: &DeploymentFailed, console: &Console) -> Message {
     let deployment = &event.deployment;
     let now = match event.phase {
         _ if event.rolling_back => "ECS is rolling back to the previous image",
@@ -101,37 +112,42 @@ pub(super) fn failed(event: &DeploymentFailed) -> Message {
     };
     let why = reason(&event.reason);
     let mut paragraphs = vec![fact("Why", &why)];
-    paragraphs.extend(failures::list(&event.failures));
+    paragraphs.extend(failures::list(&event.failures, console));
+    paragraphs.extend(logs::last_lines(&event.logs, LOGS, console));
+    let is_stuck = !event.rolling_back && event.phase != FailedPhase::Before;
     Draft {
         headline: headline("❌ Deployment failed", deployment),
         rest: format!(": {}. {rest}", without_stop(&why)),
-        facts: vec![
-            fact("Failed", &image(&deployment.image)),
-            fact(
-                "After",
-                &duration(deployment.requested_at, event.finished_at),
-            ),
-            fact("Now", now),
-            asked_for_by(&deployment.source),
-        ],
+        facts: [
+            vec![
+                fact("Failed", &image(&deployment.image)),
+                fact(
+                    "After",
+                    &duration(deployment.requested_at, event.finished_at),
+                ),
+                fact("Now", now),
+            ],
+            origin(deployment),
+            what_next(deployment, !event.failures.is_empty(), is_stuck),
+        ]
+        .concat(),
         paragraphs,
         note: note(&deployment.source),
-        context: context(deployment),
+        context: context(deployment, console),
     }
     .message()
 }
 
-pub(super) fn rolled_back(event: &DeploymentRolledBack) -> Message {
+pub(super) fn rolled_back(event: &DeploymentRolledBack, console: &Console) -> Message {
     let deployment = &event.deployment;
-    let runs_now = short_name(
-        event
-            .running_image
-            .as_ref()
-            .unwrap_or(&event.running_task_definition),
+    let runs_now = event.running_image.as_ref().map_or_else(
+        || short_name(&event.running_task_definition),
+        |image| version_name(image, &deployment.image.repository),
     );
     let why = reason(&event.reason);
     let mut paragraphs = vec![fact("Why it failed", &why)];
-    paragraphs.extend(failures::list(&event.failures));
+    paragraphs.extend(failures::list(&event.failures, console));
+    paragraphs.extend(logs::last_lines(&event.logs, LOGS, console));
     Draft {
         headline: headline("↩️ Deployment rolled back", deployment),
         rest: format!(
@@ -140,28 +156,32 @@ pub(super) fn rolled_back(event: &DeploymentRolledBack) -> Message {
             died_of(&event.failures),
             line(&runs_now, NAME)
         ),
-        facts: vec![
-            fact("Failed", &image(&deployment.image)),
-            fact(
-                "Runs now",
-                &format!("{}, and is stable", code(&runs_now, NAME)),
-            ),
-            fact(
-                "Back after",
-                &duration(deployment.requested_at, event.finished_at),
-            ),
-            asked_for_by(&deployment.source),
-        ],
+        facts: [
+            vec![
+                fact("Failed", &image(&deployment.image)),
+                fact(
+                    "Runs now",
+                    &format!("{}, and is stable", code(&runs_now, NAME)),
+                ),
+                fact(
+                    "Back after",
+                    &duration(deployment.requested_at, event.finished_at),
+                ),
+            ],
+            origin(deployment),
+            what_next(deployment, !event.failures.is_empty(), false),
+        ]
+        .concat(),
         paragraphs,
         note: note(&deployment.source),
-        context: context(deployment),
+        context: context(deployment, console),
     }
     .message()
 }
 
-pub(super) fn superseded(event: &DeploymentSuperseded) -> Message {
+pub(super) fn superseded(event: &DeploymentSuperseded, console: &Console) -> Message {
     let deployment = &event.deployment;
-    let successor = short_name(&event.superseded_by);
+    let successor = version_name(&event.superseded_by, &deployment.image.repository);
     Draft {
         headline: headline("⏩ Deployment superseded", deployment),
         rest: format!(", by {}", line(&successor, NAME)),
@@ -176,7 +196,7 @@ pub(super) fn superseded(event: &DeploymentSuperseded) -> Message {
                 ),
             ),
         ],
-        context: context(deployment),
+        context: context(deployment, console),
         ..Draft::default()
     }
     .short_message()
@@ -210,7 +230,7 @@ pub(super) fn image_missing(event: &ImageMissing) -> Message {
         context: vec![
             place("stack", &event.stack),
             place("service", &event.service),
-            format!("seen at {}", second(event.at)),
+            format!("seen {}", date(event.at)),
         ],
         ..Draft::default()
     }
@@ -233,13 +253,55 @@ pub(super) fn headline_of(what: &str, stack: &str, service: &str, image: &Image)
     format!("{what}: {subject}")
 }
 
-/// The image by its tag, for a person, and by its digest, for certainty.
+/// The image by its tag; by a short digest where no tag is known.
 pub(super) fn image(image: &Image) -> String {
-    let digest = image.digest.short();
     match &image.tag {
-        Some(_) => format!("{}  `{digest}`", code(&image_name(image), NAME)),
-        None => code(&format!("{}@{digest}", image.repository), NAME),
+        Some(_) => code(&image_name(image), NAME),
+        None => code(
+            &format!("{}@{}", image.repository, image.digest.short()),
+            NAME,
+        ),
     }
+}
+
+/// Where the image comes from, and who wanted it.
+fn origin(deployment: &DeploymentSummary) -> Vec<String> {
+    let mut facts: Vec<String> = commit(deployment).into_iter().collect();
+    facts.push(asked_for_by(&deployment.source));
+    let approved_by = deployment.approved_by.as_ref();
+    facts.extend(approved_by.map(|by| fact("Approved by", &who(by))));
+    facts
+}
+
+/// The commit, as a link where the image says which repository has it.
+fn commit(deployment: &DeploymentSummary) -> Option<String> {
+    let commit = deployment.commit.as_deref()?;
+    let short: String = commit.chars().take(SHORT_COMMIT).collect();
+    // Not as code: Slack shows no link in it.
+    let label = line(&short, NAME);
+    let linked = match &deployment.source_url {
+        // Pages of commits are under the same path at GitHub, at GitLab (which redirects) and at Gitea.
+        Some(page) => link(&format!("{page}/commit/{commit}"), &label),
+        None => label,
+    };
+    Some(fact("Commit", &linked))
+}
+
+/// The commands that somebody needs next.
+fn what_next(deployment: &DeploymentSummary, has_logs: bool, is_stuck: bool) -> Vec<String> {
+    let name = shell_name(&deployment.stack, &deployment.service);
+    let mut facts = Vec::new();
+    if has_logs {
+        let number = deployment.number;
+        let which = number.map_or_else(String::new, |number| format!(" --deployment {number}"));
+        let logs = format!("longshore logs {name}{which}");
+        facts.push(fact("Log", &command(&logs)));
+    }
+    if is_stuck {
+        let rollback = format!("longshore rollback {name}");
+        facts.push(fact("Go back", &command(&rollback)));
+    }
+    facts
 }
 
 /// The most frequent cause as a sentence; nothing where no task died.
@@ -248,11 +310,18 @@ fn died_of(failures: &[TaskFailure]) -> String {
         .map_or_else(String::new, |cause| format!("{}. ", without_stop(&cause)))
 }
 
-fn context(deployment: &DeploymentSummary) -> Vec<String> {
-    vec![
-        place("cluster", &deployment.cluster),
-        place("ECS service", &deployment.ecs_service),
-        place("deployment", &deployment.deployment_id),
-        asked_at(deployment.requested_at),
-    ]
+fn context(deployment: &DeploymentSummary, console: &Console) -> Vec<String> {
+    let (cluster, service) = (&deployment.cluster, &deployment.ecs_service);
+    let number = deployment.number;
+    let mut context = vec![
+        console.service(
+            cluster,
+            service,
+            &line(&format!("ECS service {service}"), NAME),
+        ),
+        place("cluster", cluster),
+    ];
+    context.extend(number.map(|number| format!("deployment {number}")));
+    context.push(asked_at(deployment.requested_at));
+    context
 }

@@ -4,19 +4,14 @@ use longshore_events::longshore::DocumentUnreadable;
 
 use super::blocks::Message;
 use super::draft::{Draft, KEY, NAME, SUBJECT, fact, reason};
-use super::text::{code, line};
-use crate::words::second;
+use super::text::{code, date, line};
 
 pub(super) fn unreadable(event: &DocumentUnreadable) -> Message {
     let mut facts = vec![fact("Document", &code(&event.key, KEY))];
     facts.push(fact(
         "Last good version",
         &match &event.last_good {
-            Some(version) => format!(
-                "{} of {}",
-                code(&version.version_id, NAME),
-                second(version.written_at)
-            ),
+            Some(version) => format!("that of {}", date(version.written_at)),
             None => "the bucket keeps none".to_owned(),
         },
     ));
@@ -34,7 +29,7 @@ pub(super) fn unreadable(event: &DocumentUnreadable) -> Message {
         rest: format!(": {}", reason(&event.problem)),
         facts,
         paragraphs: vec![format!("*Why:* {}", reason(&event.problem))],
-        context: vec![format!("seen at {}", second(event.at))],
+        context: vec![format!("seen {}", date(event.at))],
         ..Draft::default()
     }
     .message()

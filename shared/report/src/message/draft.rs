@@ -1,10 +1,11 @@
 //! What all messages are put together from.
 
 use chrono::{DateTime, Utc};
+use longshore_events::longshore::Caller;
 
 use super::blocks::{Block, Message};
-use super::text::{code, line, quote};
-use crate::words::{Asker, reason_or_none, second};
+use super::text::{code, date, line, link, quote};
+use crate::words::{Asker, reason_or_none};
 
 /// Room for what a headline is about; the rest of [`super::HEADER_TEXT`] is for its symbol and words.
 pub(super) const SUBJECT: usize = 110;
@@ -17,6 +18,8 @@ const REASON: usize = 700;
 /// Room for what somebody says of it.
 const NOTE: usize = 600;
 const NOTE_LINES: usize = 10;
+/// Room for a command that is to be copied: it holds two names.
+const COMMAND: usize = 500;
 
 /// A message, in the parts that all messages have. All texts are escaped already.
 #[derive(Default)]
@@ -77,15 +80,45 @@ pub(super) fn place(name: &str, value: &str) -> String {
 
 /// A message can be late: it may have waited for Slack, or in a dead-letter queue.
 pub(super) fn asked_at(at: DateTime<Utc>) -> String {
-    format!("asked for at {}", second(at))
+    format!("asked for {}", date(at))
 }
 
 pub(super) fn asked_for_by(asker: &impl Asker) -> String {
-    let mut who = asker.in_words(|name| code(name, KEY));
-    if let Some(version) = asker.version() {
-        who.push_str(&format!(", version {}", code(version, NAME)));
+    let who = asker.in_words(|name| code(name, KEY));
+    fact("Asked for by", &format!("{who}{}", run(asker.caller())))
+}
+
+/// "`ada` (run)", whose run is a link.
+pub(super) fn who(caller: &Caller) -> String {
+    format!("{}{}", code(&caller.name, KEY), run(Some(caller)))
+}
+
+/// The page of the run of the pipeline that asked.
+fn run(caller: Option<&Caller>) -> String {
+    let url = caller.and_then(|caller| caller.run_url.as_deref());
+    let linked = url.map(|url| link(url, "run")).filter(|run| run != "run");
+    linked.map_or_else(String::new, |run| format!(" ({run})"))
+}
+
+/// A command that can be copied.
+pub(super) fn command(text: &str) -> String {
+    code(text, COMMAND)
+}
+
+/// `shop/api`, as a shell reads it: what is copied must not do anything else.
+pub(super) fn shell_name(stack: &str, service: &str) -> String {
+    shell_word(&format!("{stack}/{service}"))
+}
+
+pub(super) fn shell_word(name: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_')
+    };
+    if name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
     }
-    fact("Asked for by", &who)
 }
 
 /// What the one who asked says of it, as a quotation.

@@ -2,8 +2,9 @@
 
 use longshore_events::longshore::{ContainerFailure, TaskFailure};
 
+use super::console::Console;
 use super::text::{code, line, sent_width};
-use crate::words::{Cause, causes, counted, died_of, ending, more, short_name};
+use crate::words::{Cause, causes, counted, died_of, ending, more};
 
 /// How much room the list of dead tasks takes at most.
 const LIST: usize = 2_400;
@@ -14,16 +15,20 @@ const NAME: usize = 70;
 const CONTAINERS: usize = 3;
 
 /// A list of the causes that tasks died of, the most frequent first; nothing where none died.
-pub(super) fn list(failures: &[TaskFailure]) -> Option<String> {
-    listed("", failures)
+pub(super) fn list(failures: &[TaskFailure], console: &Console) -> Option<String> {
+    listed("", failures, console)
 }
 
 /// The same of the tasks of a service.
-pub(super) fn list_of(service: &str, failures: &[TaskFailure]) -> Option<String> {
-    listed(&format!(" of {}", code(service, NAME)), failures)
+pub(super) fn list_of(
+    service: &str,
+    failures: &[TaskFailure],
+    console: &Console,
+) -> Option<String> {
+    listed(&format!(" of {}", code(service, NAME)), failures, console)
 }
 
-fn listed(whose: &str, failures: &[TaskFailure]) -> Option<String> {
+fn listed(whose: &str, failures: &[TaskFailure], console: &Console) -> Option<String> {
     let causes = causes(failures);
     if causes.is_empty() {
         return None;
@@ -31,7 +36,7 @@ fn listed(whose: &str, failures: &[TaskFailure]) -> Option<String> {
     let mut text = format!("*{}{whose} died:*", counted(failures.len(), "task"));
     let mut shown = 0;
     for cause in &causes {
-        let lines = describe(cause, failures.len() > 1);
+        let lines = describe(cause, failures.len() > 1, console);
         let ending = more(failures.len(), "task").len();
         if sent_width(&text) + sent_width(&lines) + ending > LIST {
             break;
@@ -51,7 +56,7 @@ pub(super) fn headline(failures: &[TaskFailure]) -> Option<String> {
     died_of(failures).map(|cause| line(&cause, REASON))
 }
 
-fn describe(cause: &Cause<'_>, counted: bool) -> String {
+fn describe(cause: &Cause<'_>, counted: bool, console: &Console) -> String {
     let task = cause.last;
     let mut text = "\n• ".to_owned();
     if counted {
@@ -81,10 +86,10 @@ fn describe(cause: &Cause<'_>, counted: bool) -> String {
         ));
     }
     let which = if cause.count > 1 { "last task" } else { "task" };
-    text.push_str(&format!(
-        "\n        {which} {}",
-        code(&short_name(&task.task), NAME)
-    ));
+    // Its id is long and says nothing to people.
+    if let Some(task) = console.task(&task.task, which) {
+        text.push_str(&format!("\n        {task}"));
+    }
     text
 }
 
@@ -121,20 +126,24 @@ mod tests {
 
     #[test]
     fn tasks_that_died_of_the_same_are_reported_once_with_their_number() {
-        let text = list(&[task("a", 143), task("b", 1), task("c", 1)]).unwrap();
+        let text = list(
+            &[task("a", 143), task("b", 1), task("c", 1)],
+            &Console::default(),
+        )
+        .unwrap();
         assert_eq!(
             text,
             "*3 tasks died:*\n\
              • 2 × `EssentialContainerExited`: Essential container in task exited\n        \
-             `api` exited with 1\n        last task `c`\n\
+             `api` exited with 1\n\
              • 1 × `EssentialContainerExited`: Essential container in task exited\n        \
-             `api` exited with 143 (SIGTERM)\n        task `a`"
+             `api` exited with 143 (SIGTERM)"
         );
     }
 
     #[test]
     fn where_no_task_died_nothing_is_reported_of_tasks() {
-        assert_eq!(list(&[]), None);
+        assert_eq!(list(&[], &Console::default()), None);
         assert_eq!(headline(&[]), None);
     }
 
@@ -170,9 +179,9 @@ mod tests {
         failure.containers[0].exit_code = None;
         failure.containers[0].reason.clone_from(&reason);
         failure.stopped_reason = reason;
-        let text = list(&[failure]).unwrap();
+        let text = list(&[failure], &Console::default()).unwrap();
         assert_eq!(text.matches("CannotPull").count(), 1, "{text}");
-        assert!(text.contains("`api` did not run\n"), "{text}");
+        assert!(text.contains("`api` did not run"), "{text}");
     }
 
     #[test]
@@ -184,7 +193,7 @@ mod tests {
                 failure
             })
             .collect();
-        let text = list(&failures).unwrap();
+        let text = list(&failures, &Console::default()).unwrap();
         assert!(sent_width(&text) <= LIST);
         let shown = text.matches('•').count();
         assert!(shown > 1);

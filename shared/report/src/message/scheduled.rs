@@ -3,12 +3,12 @@
 use longshore_events::longshore::ScheduledTaskFailed;
 
 use super::blocks::Message;
-use super::draft::{Draft, NAME, SUBJECT, fact, place};
+use super::console::Console;
+use super::draft::{Draft, NAME, SUBJECT, command, fact, place, shell_name, shell_word};
 use super::failures;
-use super::text::{code, line};
-use crate::words::second;
+use super::text::{code, date, line};
 
-pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
+pub(super) fn failed(event: &ScheduledTaskFailed, console: &Console) -> Message {
     let ScheduledTaskFailed {
         stack,
         service,
@@ -21,10 +21,14 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
     let code_of_refusal = failure.stop_code.as_deref();
     let failure = std::slice::from_ref(failure);
     let cause = failures::headline(failure).unwrap_or_else(|| "ECS gave no reason".to_owned());
-    let logs = format!("longshore logs {stack}/{service} --schedule {schedule}");
+    let logs = format!(
+        "longshore logs {} --schedule {}",
+        shell_name(stack, service),
+        shell_word(schedule)
+    );
     let mut facts = vec![fact("Schedule", &code(schedule, NAME))];
     if has_started {
-        facts.push(fact("Log", &code(&logs, 3 * NAME)));
+        facts.push(fact("Log", &command(&logs)));
     } else {
         facts.extend(code_of_refusal.map(|refusal| fact("Refused with", &code(refusal, NAME))));
     }
@@ -38,8 +42,8 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
     context.extend(failure[0].stopped_at.map(|at| {
         format!(
             "{} {}",
-            if has_started { "stopped at" } else { "due at" },
-            second(at)
+            if has_started { "stopped" } else { "due" },
+            date(at)
         )
     }));
     let what = if has_started {
@@ -55,7 +59,7 @@ pub(super) fn failed(event: &ScheduledTaskFailed) -> Message {
         rest: format!(": {cause}"),
         facts,
         paragraphs: match has_started {
-            true => failures::list(failure).into_iter().collect(),
+            true => failures::list(failure, console).into_iter().collect(),
             false => vec![format!("*ECS says:* {cause}")],
         },
         context,

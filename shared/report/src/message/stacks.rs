@@ -1,31 +1,30 @@
 //! What Slack shows of stacks.
 
 use longshore_events::longshore::{
-    ContainerLog, FailedResource, FailedService, OperationKind, Severity, StackApplying,
-    StackFailed, StackFileRefused, StackReady, StackSummary, StackUnchanged,
+    FailedResource, FailedService, OperationKind, Severity, StackApplying, StackFailed,
+    StackFileRefused, StackReady, StackSummary, StackUnchanged,
 };
 
 use super::blocks::Message;
+use super::console::Console;
 use super::draft::{
-    Draft, KEY, NAME, SUBJECT, asked_at, asked_for_by, fact, file, note, place, reason, sentence,
-    without_stop,
+    Draft, KEY, NAME, SUBJECT, asked_at, asked_for_by, command, fact, file, note, place, reason,
+    sentence, shell_name, without_stop,
 };
-use super::failures;
-use super::problems;
-use super::text::{code, line, quote};
+use super::text::{code, date, line, quote};
+use super::{failures, logs, problems};
 use crate::words::{
-    changes, counted, duration, left, more, reason_or_none, remedy, second, stack_unchanged,
+    changes, counted, duration, left, more, reason_or_none, remedy, stack_unchanged,
 };
 
 /// At most this many services whose tasks died are shown, each with what its containers wrote.
 const SERVICES: usize = 3;
+/// How many containers of each are shown.
+const LOGS: usize = 3;
 /// Room for what to do.
 const WHAT_TO_DO: usize = 500;
-/// Room for what a container wrote.
-const LOG: usize = 1_500;
-const LOG_LINES: usize = 10;
 
-pub(super) fn applying(event: &StackApplying) -> Message {
+pub(super) fn applying(event: &StackApplying, console: &Console) -> Message {
     let stack = &event.stack;
     let (what, rest, changes) = match event.kind {
         OperationKind::Apply => {
@@ -44,13 +43,13 @@ pub(super) fn applying(event: &StackApplying) -> Message {
         rest,
         facts: vec![changes, asked_for_by(&stack.source)],
         note: note(&stack.source),
-        context: context(stack),
+        context: context(stack, console),
         ..Draft::default()
     }
     .message()
 }
 
-pub(super) fn ready(event: &StackReady) -> Message {
+pub(super) fn ready(event: &StackReady, console: &Console) -> Message {
     let stack = &event.stack;
     let what = match event.kind {
         OperationKind::Apply => "✅ Stack ready",
@@ -66,13 +65,13 @@ pub(super) fn ready(event: &StackReady) -> Message {
             asked_for_by(&stack.source),
         ],
         note: note(&stack.source),
-        context: context(stack),
+        context: context(stack, console),
         ..Draft::default()
     }
     .message()
 }
 
-pub(super) fn failed(event: &StackFailed) -> Message {
+pub(super) fn failed(event: &StackFailed, console: &Console) -> Message {
     let stack = &event.stack;
     let what = match event.kind {
         OperationKind::Apply => "❌ Stack failed",
@@ -91,15 +90,20 @@ pub(super) fn failed(event: &StackFailed) -> Message {
     facts.push(fact("Now", now));
     facts.extend(services.first().and_then(|first| what_to_do("", first)));
     for service in services.iter().take(SERVICES) {
-        let logs = format!("longshore logs {}/{}", stack.stack, service.service);
-        facts.push(fact("Log", &code(&logs, 2 * NAME)));
+        let name = shell_name(&stack.stack, &service.service);
+        let logs = format!("longshore logs {name}");
+        facts.push(fact("Log", &command(&logs)));
     }
     facts.push(asked_for_by(&stack.source));
     let mut paragraphs = vec![fact("Why", &reason(&event.reason))];
     paragraphs.extend(event.failed_resource.as_ref().map(first_failure));
     for (number, service) in services.iter().take(SERVICES).enumerate() {
-        paragraphs.extend(failures::list_of(&service.service, &service.failures));
-        paragraphs.extend(service.logs.iter().filter_map(last_lines));
+        paragraphs.extend(failures::list_of(
+            &service.service,
+            &service.failures,
+            console,
+        ));
+        paragraphs.extend(logs::last_lines(&service.logs, LOGS, console));
         if number > 0 {
             let about = format!(" about {}", code(&service.service, NAME));
             paragraphs.extend(what_to_do(&about, service));
@@ -114,7 +118,7 @@ pub(super) fn failed(event: &StackFailed) -> Message {
         facts,
         paragraphs,
         note: note(&stack.source),
-        context: context(stack),
+        context: context(stack, console),
     }
     .message()
 }
@@ -143,28 +147,6 @@ fn what_to_do(about: &str, service: &FailedService) -> Option<String> {
         &format!("What to do{about}"),
         &line(&what, WHAT_TO_DO),
     ))
-}
-
-/// What a container wrote before its task died, as a quotation.
-fn last_lines(log: &ContainerLog) -> Option<String> {
-    let mut room = LOG;
-    let mut lines: Vec<&str> = Vec::new();
-    // The end says what went wrong.
-    for line in log.lines.iter().flatten().rev().take(LOG_LINES) {
-        let message = line.message.trim_end();
-        let length = message.chars().count();
-        if length > room && !lines.is_empty() {
-            break;
-        }
-        room = room.saturating_sub(length);
-        lines.insert(0, message);
-    }
-    if lines.is_empty() {
-        return None;
-    }
-    let container = code(&log.stream.container, NAME);
-    let quoted = quote(&lines.join("\n"), LOG, LOG_LINES);
-    Some(format!("*Last lines of {container}:*\n{quoted}"))
 }
 
 pub(super) fn unchanged(event: &StackUnchanged) -> Message {
@@ -209,7 +191,7 @@ pub(super) fn file_refused(event: &StackFileRefused) -> Message {
         }),
         facts,
         paragraphs: problems::list(&event.problems),
-        context: vec![format!("refused at {}", second(event.at))],
+        context: vec![format!("refused {}", date(event.at))],
         ..Draft::default()
     }
     .message()
@@ -232,10 +214,10 @@ fn first_failure(resource: &FailedResource) -> String {
     format!("{text}\n{reason}")
 }
 
-fn context(stack: &StackSummary) -> Vec<String> {
-    vec![
-        place("stack", &stack.stack),
-        place("change", &stack.operation_id),
-        asked_at(stack.requested_at),
-    ]
+fn context(stack: &StackSummary, console: &Console) -> Vec<String> {
+    let events = console.stack_events(stack.stack_id.as_deref(), "events of CloudFormation");
+    let mut context = vec![place("stack", &stack.stack)];
+    context.extend(stack.stack_id.is_some().then_some(events));
+    context.push(asked_at(stack.requested_at));
+    context
 }

@@ -254,7 +254,6 @@ fn context(sync: &SyncSummary) -> Vec<String> {
     vec![
         place("stack", &sync.stack),
         place("bucket", &sync.bucket),
-        place("sync", &sync.sync_id),
         asked_at(sync.requested_at),
     ]
 }

@@ -1,6 +1,13 @@
 //! Texts that are safe to show in Slack and within its limits.
 
-use crate::words::{is_invisible, more, named};
+use chrono::{DateTime, Utc};
+
+use crate::words::{is_invisible, more, named, second};
+
+/// The longest address that is shown as a link.
+const URL: usize = 600;
+/// The end of the year 9999: what comes after it has no date that clients know how to show.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// How much room `character` takes in a message as it is sent.
 ///
@@ -64,6 +71,32 @@ pub(super) fn quote(raw: &str, limit: usize, lines: usize) -> String {
         text.push_str(&format!("\n> {}", more(total - lines, "line")));
     }
     text
+}
+
+/// `label`, which is escaped already, as a link to `url`; alone where that is not the address of a page.
+pub(super) fn link(url: &str, label: &str) -> String {
+    let is_page = url.starts_with("https://")
+        && url.len() <= URL
+        && url
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"<>|\"\\`".contains(&byte));
+    if is_page {
+        format!("<{}|{label}>", escape(url))
+    } else {
+        label.to_owned()
+    }
+}
+
+/// `at` as the clock of whoever reads it shows it, and in UTC where Slack cannot: Slack's reference, "Formatting text for
+/// app surfaces".
+pub(super) fn date(at: DateTime<Utc>) -> String {
+    let fallback = second(at);
+    let seconds = at.timestamp();
+    if (0..=LAST_SECOND).contains(&seconds) {
+        format!("<!date^{seconds}^{{date_short_pretty}} {{time_secs}}|{fallback}>")
+    } else {
+        fallback
+    }
 }
 
 /// How much room `text`, which is escaped already, takes in JSON.

@@ -4,8 +4,8 @@ use longshore_events::transfer::{TransferFailure, TransferReport};
 
 use super::blocks::Message;
 use super::draft::{Draft, SUBJECT, fact, place};
-use super::text::{code, line, sent_width};
-use crate::words::{bytes, counted, duration, more, reason_or_none, second, speed};
+use super::text::{code, date, line, sent_width};
+use crate::words::{bytes, counted, duration, more, reason_or_none, speed};
 
 /// Room for a list of keys, of entries or of failures.
 const LIST: usize = 2_000;
@@ -42,7 +42,7 @@ pub fn transfer_message(bucket: &str, report: &TransferReport) -> Message {
         paragraphs: failures(report).into_iter().collect(),
         context: vec![
             place("bucket", bucket),
-            format!("ended at {}", second(report.finished_at)),
+            format!("ended {}", date(report.finished_at)),
         ],
         ..Draft::default()
     }

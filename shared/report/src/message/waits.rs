@@ -1,16 +1,14 @@
 //! Deployments that may not begin yet, and those that did not begin at all.
 
 use longshore_events::longshore::{DeploymentSkipped, DeploymentWaiting, WaitReason};
-use serde_json::json;
 
 use super::blocks::Message;
 use super::deployments::{headline_of, image};
-use super::draft::{Draft, NAME, asked_at, asked_for_by, fact, note, place, quoted_note};
-use super::text::code;
-use crate::words::{minute, skipped as why_skipped, waits_for};
-
-/// Room for a command or a payload that is to be copied: both hold a digest and two names.
-const COMMAND: usize = 500;
+use super::draft::{
+    Draft, NAME, asked_at, asked_for_by, command, fact, note, quoted_note, shell_name,
+};
+use super::text::{code, date};
+use crate::words::{minute, skipped as why_skipped, waits_for, waits_until};
 
 pub(super) fn waiting(event: &DeploymentWaiting) -> Message {
     let what = match event.reason {
@@ -19,18 +17,22 @@ pub(super) fn waiting(event: &DeploymentWaiting) -> Message {
         WaitReason::Approval => "✋ Deployment needs approval",
         WaitReason::Predecessors { .. } => "🚦 Deployment queued",
     };
-    let waits_for = waits_for(&event.reason, event.until, |name| code(name, NAME));
+    let name = |name: &str| code(name, NAME);
+    let for_now = waits_for(&event.reason, event.until, name);
     let rest = match (&event.reason, event.until) {
         (WaitReason::Approval, Some(until)) => format!(", until {}", minute(until)),
         (WaitReason::Approval, None) => String::new(),
-        _ => format!(" waits for {waits_for}"),
+        _ => format!(" waits for {for_now}"),
     };
     Draft {
         headline: headline_of(what, &event.stack, &event.service, &event.image),
         rest,
         facts: vec![
             fact("Image", &image(&event.image)),
-            fact("Waits for", &waits_for),
+            fact(
+                "Waits for",
+                &waits_until(&event.reason, event.until, name, date),
+            ),
             asked_for_by(&event.source),
         ],
         paragraphs: hold_note(&event.reason)
@@ -38,63 +40,38 @@ pub(super) fn waiting(event: &DeploymentWaiting) -> Message {
             .chain(way_out(event))
             .collect(),
         note: note(&event.source),
-        context: vec![
-            place("deployment", &event.deployment_id),
-            asked_at(event.requested_at),
-        ],
+        context: vec![asked_at(event.requested_at)],
     }
     .message()
 }
 
 /// What whoever holds deployments says of it.
 fn hold_note(reason: &WaitReason) -> Option<String> {
-    let WaitReason::Held { note: Some(note) } = reason else {
+    let WaitReason::Held {
+        note: Some(note), ..
+    } = reason
+    else {
         return None;
     };
     (!note.trim().is_empty()).then(|| format!("*The hold:*\n{}", quoted_note(note)))
 }
 
-/// What a person can do about it: a command to copy, and a payload.
+/// What a person can do about it: a command to copy. An approval names the image that this message shows, so that
+/// nobody approves another one that came in its place.
 fn way_out(event: &DeploymentWaiting) -> Option<String> {
-    let DeploymentWaiting {
-        stack,
-        service,
-        image,
-        ..
-    } = event;
-    let name = shell_word(&format!("{stack}/{service}"));
-    let (what, command, payload) = match event.reason {
+    let name = shell_name(&event.stack, &event.service);
+    let (what, text) = match event.reason {
         WaitReason::Approval => (
             "Approve it",
-            format!("longshore approve {name} --digest {}", image.digest),
-            json!({
-                "action": "approve", "stack": stack, "service": service, "digest": image.digest,
-            }),
+            format!(
+                "longshore approve {name} --digest {}",
+                event.image.digest.short()
+            ),
         ),
-        WaitReason::Held { .. } => (
-            "End the hold",
-            format!("longshore resume {name}"),
-            json!({"action": "resume", "stack": stack, "service": service}),
-        ),
+        WaitReason::Held { .. } => ("End the hold", format!("longshore resume {name}")),
         WaitReason::Frozen | WaitReason::Predecessors { .. } => return None,
     };
-    Some(format!(
-        "*{what}:*\n{}\nor, to the function `deploy`:\n{}",
-        code(&command, COMMAND),
-        code(&payload.to_string(), COMMAND)
-    ))
-}
-
-/// A name as a shell reads it: what is copied must not do anything else.
-fn shell_word(name: &str) -> String {
-    let is_plain = |character: char| {
-        character.is_ascii_alphanumeric() || matches!(character, '/' | '.' | '-' | '_')
-    };
-    if name.chars().all(is_plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
+    Some(fact(what, &command(&text)))
 }
 
 pub(super) fn skipped(event: &DeploymentSkipped) -> Message {

@@ -7,12 +7,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, load, save, unless_lost};
 
+use super::channels::Channels;
 use super::destination::{Bot, Destination, InvalidSecret};
 use super::kept::{KeptMessage, Notice, PostState, Step, step};
 use super::ports::{MessagePoster, SecretError, WebhookSecret};
 use super::topic::{Topic, asks_somebody, is_only_an_edit};
 use super::trouble::PostError;
-use crate::message::{Message, message};
+use crate::message::{Console, Message, message};
 
 /// How long to wait before looking again whether somebody else has posted.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -97,7 +98,8 @@ impl Clock {
 pub struct Announcer<Secret, Poster> {
     secret: Secret,
     poster: Poster,
-    destination: Mutex<Option<Destination>>,
+    channels: Mutex<Option<Channels>>,
+    console: Console,
 }
 
 impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
@@ -106,8 +108,15 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         Self {
             secret,
             poster,
-            destination: Mutex::new(None),
+            channels: Mutex::new(None),
+            console: Console::default(),
         }
+    }
+
+    /// The same, whose messages have links into AWS's console.
+    #[must_use]
+    pub fn with_console(self, console: Console) -> Self {
+        Self { console, ..self }
     }
 
     /// Posts `message`, for at most `time_left` in all.
@@ -123,11 +132,13 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         time_left: Duration,
     ) -> Result<(), AnnounceError> {
         let clock = Clock::new(DateTime::UNIX_EPOCH, time_left);
-        let (destination, is_fresh) = self.destination(&clock).await?;
-        match self.post(&destination, message, &clock).await {
+        let (channels, is_fresh) = self.channels(&clock).await?;
+        let posted = self.post(channels.default_destination(), message, &clock);
+        match posted.await {
             Err(error) if !is_fresh && is_of_destination(&error) => {
-                let renewed = self.renewed(&destination, error, &clock).await?;
-                self.post(&renewed, message, &clock).await
+                let renewed = self.renewed(&channels, error, &clock).await?;
+                self.post(renewed.default_destination(), message, &clock)
+                    .await
             }
             outcome => outcome,
         }
@@ -149,19 +160,22 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         now: DateTime<Utc>,
         time_left: Duration,
     ) -> Result<NotifyOutcome, AnnounceError> {
-        let Some(message) = message(event) else {
+        let Some(message) = message(event, &self.console) else {
             return Ok(NotifyOutcome::Ignored);
         };
         let clock = Clock::new(now, time_left);
         let only_as_edit = is_only_an_edit(event);
-        let notice = Topic::of(event).map(|(topic, stage)| Notice {
-            topic,
-            stage,
-            message: message.clone(),
-            only_as_edit,
-            asks_somebody: asks_somebody(event),
-        });
-        let notify = async |destination: &Destination| {
+        let notify = async |channels: &Channels| {
+            let channel = channels.of(event);
+            let destination = &channel.destination;
+            let message = channel.addressed(message.clone(), event);
+            let notice = Topic::of(event).map(|(topic, stage)| Notice {
+                topic,
+                stage,
+                message: message.clone(),
+                only_as_edit,
+                asks_somebody: asks_somebody(event) || channel.mentions_somebody(event),
+            });
             if let (Destination::Bot(bot), Some(notice)) = (destination, &notice) {
                 match self.keep_up(bot, notice, messages, &clock).await {
                     // Where its message is in Slack is not known: another one is posted.
@@ -180,10 +194,10 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                 .await
                 .map(|()| NotifyOutcome::Posted)
         };
-        let (destination, is_fresh) = self.destination(&clock).await?;
-        match notify(&destination).await {
+        let (channels, is_fresh) = self.channels(&clock).await?;
+        match notify(&channels).await {
             Err(error) if !is_fresh && is_of_destination(&error) => {
-                notify(&self.renewed(&destination, error, &clock).await?).await
+                notify(&self.renewed(&channels, error, &clock).await?).await
             }
             outcome => outcome,
         }
@@ -315,49 +329,46 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         outcome
     }
 
-    /// The destination, and whether it was read just now.
-    async fn destination(&self, clock: &Clock) -> Result<(Destination, bool), AnnounceError> {
+    /// Where messages go, and whether that was read just now.
+    async fn channels(&self, clock: &Clock) -> Result<(Channels, bool), AnnounceError> {
         let known = self
-            .destination
+            .channels
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         match known {
-            Some(destination) => Ok((destination, false)),
+            Some(channels) => Ok((channels, false)),
             None => Ok((self.read(clock).await?, true)),
         }
     }
 
-    /// The destination that the secret says now; `error`, if it is the one that was not taken.
+    /// Where messages go by the secret as it is now; `error`, if that is what was not taken.
     async fn renewed(
         &self,
-        used: &Destination,
+        used: &Channels,
         error: AnnounceError,
         clock: &Clock,
-    ) -> Result<Destination, AnnounceError> {
-        let destination = self.read(clock).await?;
-        if destination == *used {
+    ) -> Result<Channels, AnnounceError> {
+        let channels = self.read(clock).await?;
+        if channels == *used {
             return Err(error);
         }
         tracing::info!("the secret of the slack webhook has changed, using the new one");
-        Ok(destination)
+        Ok(channels)
     }
 
-    async fn read(&self, clock: &Clock) -> Result<Destination, AnnounceError> {
+    async fn read(&self, clock: &Clock) -> Result<Channels, AnnounceError> {
         let name = || self.secret.name().to_owned();
         let text = tokio::time::timeout(clock.left(), self.secret.read())
             .await
             .map_err(|_| AnnounceError::SecretTimeout(name()))??;
-        let destination =
-            Destination::from_secret(&text).map_err(|problem| AnnounceError::Destination {
+        let channels =
+            Channels::from_secret(&text).map_err(|problem| AnnounceError::Destination {
                 name: name(),
                 problem,
             })?;
-        *self
-            .destination
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(destination.clone());
-        Ok(destination)
+        *self.channels.lock().unwrap_or_else(PoisonError::into_inner) = Some(channels.clone());
+        Ok(channels)
     }
 }
 

@@ -47,6 +47,18 @@ pub enum InvalidSecret {
          one with `bot_token` and `channel`"
     )]
     NotAUrl,
+    /// What says which stack's messages go where says it otherwise.
+    #[error(
+        "a JSON object whose `routes` are not as expected: by stack or by stack/service an object with `mentions`, and \
+         `channel` beside `bot_token`, or `webhook_url` beside `webhook_url`"
+    )]
+    NoRoute,
+    /// A mention that Slack would not know.
+    #[error(
+        "a JSON object whose `mentions` are not as expected: a list of ids of members (U…) and of groups (S…), `here` \
+         or `channel`"
+    )]
+    NoMention,
     /// A URL by which everybody on the way could read the messages and the URL itself.
     #[error("the webhook's URL does not begin with https://")]
     NotEncrypted,
@@ -89,6 +101,14 @@ impl Bot {
         })
     }
 
+    /// The same bot in another channel.
+    pub(crate) fn in_channel(&self, channel: &str) -> Self {
+        Self {
+            token: self.token.clone(),
+            channel: channel.to_owned(),
+        }
+    }
+
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
@@ -113,7 +133,7 @@ impl fmt::Debug for Bot {
     }
 }
 
-fn webhook(url: &str) -> Result<Destination, InvalidSecret> {
+pub(super) fn webhook(url: &str) -> Result<Destination, InvalidSecret> {
     WebhookUrl::parse(url)
         .map(Destination::Webhook)
         .map_err(|problem| match problem {

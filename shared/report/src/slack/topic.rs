@@ -132,6 +132,8 @@ impl Topic {
             }
             LongshoreEvent::DeploymentStabilized(_)
             | LongshoreEvent::ReconcileShard(_)
+            | LongshoreEvent::DeploymentsHeld(_)
+            | LongshoreEvent::DeploymentsResumed(_)
             | LongshoreEvent::ImageMissing(_)
             | LongshoreEvent::ScheduledTaskFailed(_)
             | LongshoreEvent::ServiceScaled(_)

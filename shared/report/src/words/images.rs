@@ -1,6 +1,7 @@
 //! Images and revisions by names that are short enough to be read.
 
 use longshore_events::image::Image;
+use longshore_events::registry::ImageName;
 
 /// `shop/api:v3`; of an image that no tag names, its repository.
 pub fn image_name(image: &Image) -> String {
@@ -29,6 +30,20 @@ pub fn short_name(name: &str) -> String {
     }
 }
 
+/// `v2` of an image of `repository`; of another one its name, too. A short digest stands where no tag is known.
+pub fn version_name(name: &str, repository: &str) -> String {
+    let short = short_name(name);
+    let image = match short.split_once('@') {
+        // A tag says more than the digest beside it.
+        Some((image, _)) if ImageName::of(image).tag.is_some() => image,
+        _ => &short,
+    };
+    let rest = image.strip_prefix(repository);
+    rest.and_then(|rest| rest.strip_prefix([':', '@']))
+        .unwrap_or(image)
+        .to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +66,17 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(short_name(name), expected);
+        }
+        for (name, expected) in [
+            (format!("shop/api:v2@sha256:{digest}"), "v2"),
+            (
+                format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api@sha256:{digest}"),
+                "0123456789ab",
+            ),
+            (format!("shop/web:v2@sha256:{digest}"), "shop/web:v2"),
+            ("shop/api-old:v1".to_owned(), "shop/api-old:v1"),
+        ] {
+            assert_eq!(version_name(&name, "shop/api"), expected);
         }
         assert_eq!(
             short_name(&format!("registry.example/shop/api:v2@sha256:{digest}")),

@@ -1,8 +1,8 @@
 //! Who or what asked for a deployment, for a change of a stack, or for a sync.
 
-use longshore_events::longshore::{Source, StackSource, SyncSource};
+use longshore_events::longshore::{Caller, Source, StackSource, SyncSource};
 
-/// A payload is sent by hand, by a pipeline, or by the command line; none of them says which.
+/// A payload is sent by hand, by a pipeline, or by the command line; not all of them say which.
 const BY_PAYLOAD: &str = "a payload or the command line";
 
 /// Who or what asked.
@@ -17,6 +17,27 @@ pub trait Asker {
 
     /// What the asker says of it, where that is more than blanks.
     fn note(&self) -> Option<&str>;
+
+    /// Who they say they are.
+    fn caller(&self) -> Option<&Caller> {
+        None
+    }
+}
+
+/// "ada, by a restart": who, and by what.
+fn by(caller: Option<&Caller>, what: String, name: impl Fn(&str) -> String) -> String {
+    match caller.map(|caller| caller.name.trim()) {
+        None | Some("") => what,
+        Some(who) => format!("{}, by {what}", name(who)),
+    }
+}
+
+/// "ada"; where it is not known who, by what.
+fn somebody(caller: Option<&Caller>, name: impl Fn(&str) -> String) -> String {
+    match caller.map(|caller| caller.name.trim()) {
+        None | Some("") => BY_PAYLOAD.to_owned(),
+        Some(who) => name(who),
+    }
 }
 
 impl Asker for Source {
@@ -24,15 +45,21 @@ impl Asker for Source {
         match self {
             Self::Push => "a push".to_owned(),
             Self::Release { key, .. } => format!("release file {}", name(key)),
-            Self::Manual { .. } => BY_PAYLOAD.to_owned(),
+            Self::Manual { by, .. } => somebody(by.as_ref(), name),
             Self::Reconcile => "the reconcile".to_owned(),
-            Self::Rollback { to, .. } => format!("a rollback to deployment {to}"),
-            Self::Restart { .. } => "a restart".to_owned(),
+            Self::Rollback { to, by: caller, .. } => by(
+                caller.as_ref(),
+                format!("a rollback to deployment {to}"),
+                name,
+            ),
+            Self::Restart { by: caller, .. } => by(caller.as_ref(), "a restart".to_owned(), name),
             // Which change it was is for programs: its id is long, and says nothing to people.
             Self::Stack { restored: true, .. } => {
                 "Longshore, which restores the image after a change of the stack".to_owned()
             }
-            Self::Stack { .. } => "a change of the stack".to_owned(),
+            Self::Stack { by: caller, .. } => {
+                by(caller.as_ref(), "a change of the stack".to_owned(), name)
+            }
         }
     }
 
@@ -45,11 +72,22 @@ impl Asker for Source {
 
     fn note(&self) -> Option<&str> {
         match self {
-            Self::Push | Self::Reconcile | Self::Stack { .. } => None,
+            Self::Push | Self::Reconcile => None,
             Self::Release { note, .. }
-            | Self::Manual { note }
+            | Self::Manual { note, .. }
             | Self::Rollback { note, .. }
-            | Self::Restart { note } => said(note.as_deref()),
+            | Self::Restart { note, .. }
+            | Self::Stack { note, .. } => said(note.as_deref()),
+        }
+    }
+
+    fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Push | Self::Reconcile | Self::Release { .. } => None,
+            Self::Manual { by, .. }
+            | Self::Rollback { by, .. }
+            | Self::Restart { by, .. }
+            | Self::Stack { by, .. } => by.as_ref(),
         }
     }
 }
@@ -58,7 +96,7 @@ impl Asker for StackSource {
     fn in_words(&self, name: impl Fn(&str) -> String) -> String {
         match self {
             Self::File { key, .. } => format!("stack file {}", name(key)),
-            Self::Manual { .. } => BY_PAYLOAD.to_owned(),
+            Self::Manual { by, .. } => somebody(by.as_ref(), name),
             Self::CloudFormation => "another tool than Longshore, such as Terraform".to_owned(),
         }
     }
@@ -72,24 +110,38 @@ impl Asker for StackSource {
 
     fn note(&self) -> Option<&str> {
         match self {
-            Self::Manual { note } => said(note.as_deref()),
+            Self::Manual { note, .. } => said(note.as_deref()),
+            Self::File { .. } | Self::CloudFormation => None,
+        }
+    }
+
+    fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Manual { by, .. } => by.as_ref(),
             Self::File { .. } | Self::CloudFormation => None,
         }
     }
 }
 
 impl Asker for SyncSource {
-    fn in_words(&self, _: impl Fn(&str) -> String) -> String {
+    fn in_words(&self, name: impl Fn(&str) -> String) -> String {
         match self {
             Self::Schedule => "the schedule of the stack".to_owned(),
-            Self::Manual { .. } => BY_PAYLOAD.to_owned(),
+            Self::Manual { by, .. } => somebody(by.as_ref(), name),
         }
     }
 
     fn note(&self) -> Option<&str> {
         match self {
             Self::Schedule => None,
-            Self::Manual { note } => said(note.as_deref()),
+            Self::Manual { note, .. } => said(note.as_deref()),
+        }
+    }
+
+    fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Schedule => None,
+            Self::Manual { by, .. } => by.as_ref(),
         }
     }
 }
@@ -114,6 +166,8 @@ mod tests {
         let of_stack = |restored| Source::Stack {
             operation_id: "change-7".to_owned(),
             restored,
+            note: None,
+            by: None,
         };
         for (source, expected, version, said) in [
             (Source::Push, "a push", None, None),
@@ -129,13 +183,20 @@ mod tests {
                 Some("the sale"),
             ),
             (
-                Source::Manual { note: note.clone() },
+                Source::Manual {
+                    note: note.clone(),
+                    by: None,
+                },
                 "a payload or the command line",
                 None,
                 Some("the sale"),
             ),
             (
-                Source::Rollback { to: 41, note },
+                Source::Rollback {
+                    to: 41,
+                    note,
+                    by: None,
+                },
                 "a rollback to deployment 41",
                 None,
                 Some("the sale"),
@@ -166,7 +227,10 @@ mod tests {
                 None,
             ),
             (
-                StackSource::Manual { note: note() },
+                StackSource::Manual {
+                    note: note(),
+                    by: None,
+                },
                 "a payload or the command line",
                 None,
                 Some("the sale"),
@@ -183,7 +247,10 @@ mod tests {
         for (source, expected, said) in [
             (SyncSource::Schedule, "the schedule of the stack", None),
             (
-                SyncSource::Manual { note: note() },
+                SyncSource::Manual {
+                    note: note(),
+                    by: None,
+                },
                 "a payload or the command line",
                 Some("the sale"),
             ),
@@ -193,8 +260,59 @@ mod tests {
     }
 
     #[test]
+    fn whoever_says_who_they_are_is_named() {
+        let by = || Some(Caller::named("ada"));
+        let note = None;
+        for (words, expected) in [
+            (
+                whole(&Source::Manual {
+                    note: note.clone(),
+                    by: by(),
+                })
+                .0,
+                "`ada`",
+            ),
+            (
+                whole(&Source::Restart {
+                    note: note.clone(),
+                    by: by(),
+                })
+                .0,
+                "`ada`, by a restart",
+            ),
+            (
+                whole(&Source::Rollback {
+                    to: 3,
+                    note: note.clone(),
+                    by: by(),
+                })
+                .0,
+                "`ada`, by a rollback to deployment 3",
+            ),
+            (
+                whole(&StackSource::Manual {
+                    note: note.clone(),
+                    by: by(),
+                })
+                .0,
+                "`ada`",
+            ),
+            (
+                whole(&SyncSource::Manual {
+                    note,
+                    by: Some(Caller::named(" ")),
+                })
+                .0,
+                "a payload or the command line",
+            ),
+        ] {
+            assert_eq!(words, expected);
+        }
+    }
+
+    #[test]
     fn a_blank_note_says_nothing() {
         let note = Some(" \n".to_owned());
-        assert_eq!(Source::Manual { note }.note(), None);
+        assert_eq!(Source::Manual { note, by: None }.note(), None);
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused};
 use longshore_report::{
-    AnnounceError, Announcer, Bot, Destination, Message, MessagePoster, PostError, PostedMessage,
-    SecretError, WebhookSecret, WebhookUrl, message,
+    AnnounceError, Announcer, Bot, Console, Destination, Message, MessagePoster, PostError,
+    PostedMessage, SecretError, WebhookSecret, WebhookUrl, message,
 };
 
 const OLD: &str = "https://hooks.slack.com/services/old";
@@ -121,12 +121,15 @@ fn secrets(texts: &[&'static str]) -> Secrets {
 }
 
 fn a_message() -> Message {
-    message(&LongshoreEvent::ReleaseRefused(ReleaseRefused {
-        bucket: "state".to_owned(),
-        key: "releases/shop/api.json".to_owned(),
-        version_id: None,
-        reason: "not JSON".to_owned(),
-    }))
+    message(
+        &LongshoreEvent::ReleaseRefused(ReleaseRefused {
+            bucket: "state".to_owned(),
+            key: "releases/shop/api.json".to_owned(),
+            version_id: None,
+            reason: "not JSON".to_owned(),
+        }),
+        &Console::default(),
+    )
     .unwrap()
 }
 

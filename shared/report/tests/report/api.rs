@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused};
 use longshore_report::{
-    ApiUrl, Bot, Destination, Message, MessagePoster, PostError, PostedMessage, RetryPolicy, Slack,
-    Trouble, message,
+    ApiUrl, Bot, Console, Destination, Message, MessagePoster, PostError, PostedMessage,
+    RetryPolicy, Slack, Trouble, message,
 };
 use serde_json::{Value, json};
 use wiremock::matchers::{body_json, header, method, path};
@@ -17,12 +17,15 @@ const TS: &str = "1700000000.000100";
 const PLENTY: Duration = Duration::from_secs(20);
 
 fn a_message() -> Message {
-    message(&LongshoreEvent::ReleaseRefused(ReleaseRefused {
-        bucket: "state".to_owned(),
-        key: "releases/shop/api.json".to_owned(),
-        version_id: None,
-        reason: "not JSON".to_owned(),
-    }))
+    message(
+        &LongshoreEvent::ReleaseRefused(ReleaseRefused {
+            bucket: "state".to_owned(),
+            key: "releases/shop/api.json".to_owned(),
+            version_id: None,
+            reason: "not JSON".to_owned(),
+        }),
+        &Console::default(),
+    )
     .unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused};
 use longshore_report::{
-    Message, MessagePoster, PostError, RetryPolicy, Slack, Trouble, WebhookUrl, message,
+    Console, Message, MessagePoster, PostError, RetryPolicy, Slack, Trouble, WebhookUrl, message,
 };
 use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -15,12 +15,15 @@ const PATH: &str = "/services/T00000000/B00000000/hunter2";
 const PLENTY: Duration = Duration::from_secs(20);
 
 fn a_message() -> Message {
-    message(&LongshoreEvent::ReleaseRefused(ReleaseRefused {
-        bucket: "state".to_owned(),
-        key: "releases/shop/api.json".to_owned(),
-        version_id: None,
-        reason: format!("not JSON, seen at {}", DateTime::UNIX_EPOCH),
-    }))
+    message(
+        &LongshoreEvent::ReleaseRefused(ReleaseRefused {
+            bucket: "state".to_owned(),
+            key: "releases/shop/api.json".to_owned(),
+            version_id: None,
+            reason: format!("not JSON, seen at {}", DateTime::UNIX_EPOCH),
+        }),
+        &Console::default(),
+    )
     .unwrap()
 }
 

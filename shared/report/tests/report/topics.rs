@@ -9,7 +9,7 @@ use longshore_events::longshore::{
 };
 use longshore_events::transfer::TransferReport;
 use longshore_report::{
-    Announcer, DOCUMENTS, KeptMessage, NotifyOutcome, PostError, PostState, Topic, message,
+    Announcer, Console, DOCUMENTS, KeptMessage, NotifyOutcome, PostError, PostState, Topic, message,
 };
 use longshore_state::store::Address;
 use longshore_testkit::FakeCloud;
@@ -22,7 +22,13 @@ use scene::{
 #[tokio::test]
 async fn a_bot_posts_what_waits_and_then_goes_out_in_one_message() {
     let scene = Scene::with(BOT);
-    let held = waiting(WaitReason::Held { note: None }, 0);
+    let held = waiting(
+        WaitReason::Held {
+            note: None,
+            by: None,
+        },
+        0,
+    );
     let frozen = waiting(WaitReason::Frozen, 5);
     let reported = scene
         .post_all(&[held, frozen, started(), succeeded()])
@@ -317,7 +323,7 @@ async fn who_waits_for_another_to_post_gives_up_in_time() {
     let (topic, stage) = Topic::of(&started()).unwrap();
     let claim = KeptMessage {
         stage,
-        message: message(&started()).unwrap(),
+        message: message(&started(), &Console::default()).unwrap(),
         place: PostState::Claimed { until: after(90) },
     };
     scene.kept.put(&topic, claim);
@@ -385,7 +391,7 @@ async fn an_edit_that_arrives_after_a_newer_one_is_mended() {
         let (topic, stage) = Topic::of(&rolled_back()).unwrap();
         let newer = KeptMessage {
             stage,
-            message: message(&rolled_back()).unwrap(),
+            message: message(&rolled_back(), &Console::default()).unwrap(),
             place: scene.kept.get(&topic).place,
         };
         scene.kept.put(&topic, newer);

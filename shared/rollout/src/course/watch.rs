@@ -106,7 +106,7 @@ pub async fn task_stopped<C: Cloud + TaskLogs>(
 
 /// Keeps what a task died of, if it is one of the record's deployment; `None` where it is of another one, which a
 /// change of the stack may have begun.
-async fn died_of_deployment<C: Cloud>(
+async fn died_of_deployment<C: Cloud + TaskLogs>(
     cloud: &C,
     service_id: &ServiceId,
     dead: &DeadTask,
@@ -143,6 +143,10 @@ async fn died_of_deployment<C: Cloud>(
         ) || !record.add_failure(dead.failure.clone())
         {
             return Ok(Some(WatchOutcome::Ignored));
+        }
+        if let Some(described) = cloud.find_task_definition(&dead.task_definition).await? {
+            let logs = last_lines(cloud, &service_id.stack, &described, dead).await?;
+            record.add_logs(&logs);
         }
         let version = cloud.save(&record, Some(&version)).await?;
         flush(cloud, record, version, worker).await?;

@@ -21,7 +21,10 @@ pub fn to_be_approved<'a>(
         .collect();
     let meant = |waiting: &&&Waiting| {
         let digest = &waiting.request.image.digest;
-        payload.digest.as_ref().is_none_or(|meant| meant == digest)
+        payload
+            .digest
+            .as_ref()
+            .is_none_or(|meant| meant.is_of(digest))
     };
     match (to_be_approved.as_slice(), &payload.digest) {
         ([], _) => Err(why_not(record)),

@@ -156,8 +156,8 @@ fn whether_now(situation: &Situation<'_>) -> Decision {
         })
     };
     if let Some(hold) = record.and_then(|record| record.holds(now)) {
-        let note = hold.note.clone();
-        return wait(WaitReason::Held { note }, hold.until);
+        let (note, by) = (hold.note.clone(), hold.by.clone());
+        return wait(WaitReason::Held { note, by }, hold.until);
     }
     if let Some(until) = situation.frozen_until {
         return wait(WaitReason::Frozen, Some(until));

@@ -94,6 +94,7 @@ impl<C: Cloud> Engine<'_, C> {
             image: self.running_image(&running.image).await?,
             source: Source::Manual {
                 note: Some("ran already when it was adopted".to_owned()),
+                by: None,
             },
             replaced_requests: Vec::new(),
         };

@@ -6,7 +6,10 @@ use std::ops::Deref;
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::{Digest, Image};
-use longshore_events::longshore::{DeploymentSummary, RolloutProgress, Source, TaskFailure};
+use longshore_events::longshore::{
+    Caller, ContainerLog, DeploymentSummary, RolloutProgress, Source, TaskFailure,
+};
+use longshore_events::registry::ImageName;
 use longshore_events::sequence::Sequence;
 use longshore_events::words::counted;
 use longshore_policy::image_policy::ImagePolicy;
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::Request;
 use super::state::{State, TaskPhase};
+use crate::ports::ImageContents;
 
 /// A deployment. Everybody reads its [fields](DeploymentFields); only the transitions of this module write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +62,12 @@ pub struct DeploymentFields {
     /// The commit that the image was built from, where the image says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The page of the repository that has the commit, where the image says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Caller>,
     /// How it goes.
     #[serde(default)]
     pub settings: RolloutSettings,
@@ -85,7 +95,7 @@ pub struct DeploymentFields {
     pub lease_until: DateTime<Utc>,
     /// The ARN of the task definition that ran before.
     pub previous_task_definition: String,
-    /// The image that ran before, as its task definition named it.
+    /// The image that ran before, as its task definition named it, with the tag that it was asked for by.
     pub previous_image: String,
     /// The ARN of the task definition that is rolled out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +121,9 @@ pub struct DeploymentFields {
     /// The tasks that died of it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<TaskFailure>,
+    /// What the containers of the last of them wrote that wrote anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<ContainerLog>,
 }
 
 /// A one-off task of a deployment.
@@ -148,6 +161,15 @@ impl Deployment {
     ) -> Self {
         let mut request = request.clone();
         let mut also = BTreeMap::new();
+        // Whoever asks again for what ran already says nothing new of it.
+        let same = last.filter(|last| last.image.digest == request.image.digest);
+        let (commit, source_url) = same.map_or((None, None), |last| {
+            (last.commit.clone(), last.source_url.clone())
+        });
+        let previous_image = last.map_or_else(
+            || running.image.clone(),
+            |last| last.name_of(&running.image),
+        );
         if let Some(last) = last {
             request.replace(last.requested_at, &last.id, &last.replaced_requests);
             also = last.unfinished_images();
@@ -172,7 +194,9 @@ impl Deployment {
             number: last.map_or(0, |last| last.number).saturating_add(1),
             other_containers: subscriber.other_containers.clone(),
             also,
-            commit: None,
+            commit,
+            source_url,
+            approved_by: None,
             settings,
             task: None,
             image: request.image,
@@ -185,7 +209,7 @@ impl Deployment {
             claimed_by: worker.id.clone(),
             lease_until: worker.now + LEASE,
             previous_task_definition: running.task_definition.clone(),
-            previous_image: running.image.clone(),
+            previous_image,
             task_definition: None,
             ecs_deployment_id: None,
             service_deployment: None,
@@ -194,6 +218,7 @@ impl Deployment {
             finished_at: None,
             reason: None,
             failures: Vec::new(),
+            logs: Vec::new(),
         })
     }
 
@@ -216,10 +241,49 @@ impl Deployment {
         prepared
     }
 
-    /// The same deployment, of an image that was built from this commit.
-    pub(crate) fn built_from(mut self, commit: Option<String>) -> Self {
-        self.0.commit = commit;
+    /// The same deployment, of an image that says this of itself.
+    pub(crate) fn built_from(mut self, contents: ImageContents) -> Self {
+        self.0.commit = contents.commit;
+        self.0.source_url = contents.source_url;
         self
+    }
+
+    /// The same deployment, of the image that `other` deployed.
+    pub(crate) fn built_as(mut self, other: &Self) -> Self {
+        self.0.commit.clone_from(&other.commit);
+        self.0.source_url.clone_from(&other.source_url);
+        self
+    }
+
+    /// The same deployment, which somebody has approved.
+    pub(crate) fn approved_by(mut self, by: Option<Caller>) -> Self {
+        self.0.approved_by = by;
+        self
+    }
+
+    /// The name of an image that runs, with the tag that is known of it: task definitions name images by their digests
+    /// alone.
+    pub(super) fn name_of(&self, running: &str) -> String {
+        let name = ImageName::of(running);
+        let (Some(digest), None) = (name.digest, name.tag) else {
+            return running.to_owned();
+        };
+        let previous = ImageName::of(&self.previous_image);
+        let known = self
+            .images()
+            .find(|(_, image)| {
+                image.digest.as_str() == digest && image.repository == name.repository
+            })
+            .and_then(|(_, image)| image.tag.as_deref())
+            .or_else(|| {
+                let is_it =
+                    previous.digest == Some(digest) && previous.repository == name.repository;
+                previous.tag.filter(|_| is_it)
+            });
+        match (known, running.strip_suffix(&format!("@{digest}"))) {
+            (Some(tag), Some(repository)) => format!("{repository}:{tag}@{digest}"),
+            _ => running.to_owned(),
+        }
     }
 
     /// The same deployment, which deploys these images to other containers as well.
@@ -262,11 +326,17 @@ impl Deployment {
         } else {
             BTreeMap::new()
         };
-        fields.previous_task_definition = last
-            .task_definition
-            .clone()
-            .unwrap_or_else(|| last.previous_task_definition.clone());
-        fields.previous_image = last.image.to_string();
+        // What was taken back, or never began, is not what ran.
+        let deployed = last.task_definition.as_ref().filter(|_| last.holds());
+        let (task_definition, image) = match deployed {
+            Some(task_definition) => (task_definition.clone(), last.image.to_string()),
+            None => (
+                last.previous_task_definition.clone(),
+                last.previous_image.clone(),
+            ),
+        };
+        fields.previous_task_definition = task_definition;
+        fields.previous_image = image;
         self
     }
 
@@ -500,6 +570,10 @@ impl Deployment {
                 Source::Stack { .. } => self.claimed_at,
                 _ => self.requested_at,
             },
+            number: Some(self.number).filter(|number| *number > 0),
+            commit: self.commit.clone(),
+            source_url: self.source_url.clone(),
+            approved_by: self.approved_by.clone(),
         }
     }
 }

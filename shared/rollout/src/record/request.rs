@@ -89,6 +89,10 @@ impl Request {
             image: self.image.clone(),
             source: self.source.clone(),
             requested_at: self.at,
+            number: None,
+            commit: None,
+            source_url: None,
+            approved_by: None,
         }
     }
 }
@@ -106,5 +110,6 @@ pub(crate) fn refusal(
         failures: Vec::new(),
         rolling_back: false,
         phase: FailedPhase::Before,
+        logs: Vec::new(),
     })
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use longshore_events::image::Image;
-use longshore_events::longshore::{SkipReason, WaitReason};
+use longshore_events::longshore::{Caller, SkipReason, WaitReason};
 use serde::{Deserialize, Serialize};
 
 use super::request::Request;
@@ -18,6 +18,9 @@ pub struct Hold {
     /// Until when; without it, until somebody resumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Caller>,
 }
 
 /// A push that an image policy allows and that did not go out.
@@ -75,6 +78,9 @@ pub struct Waiting {
     /// Whether somebody has approved it.
     #[serde(default)]
     pub approved: bool,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Caller>,
     /// What it was published as waiting for: each is published once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<WaitReason>,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use longshore_events::longshore::{DeploymentsHeld, DeploymentsResumed};
 use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, Worker, decide_again, unless_lost};
@@ -80,6 +81,7 @@ pub async fn hold<C: Cloud>(
         note: payload.note.clone(),
         since: worker.now,
         until: payload.until,
+        by: payload.by.clone(),
     };
     if hold.until.is_some_and(|until| until <= worker.now) {
         return Err(HoldError::Refused {
@@ -96,23 +98,39 @@ pub async fn hold<C: Cloud>(
     let services = asked
         .services(&payload.stack, payload.service.as_deref())
         .await?;
-    let held = services.found.iter().map(|service| async {
-        let replaced = RefCell::new(None);
-        asked
-            .change(service, |record| {
-                let before = record.holds(worker.now).cloned();
-                replaced.replace(before);
-                record.held(hold.clone());
+    let published = DeploymentsHeld {
+        stack: payload.stack.clone(),
+        services: services.names(),
+        at: worker.now,
+        until: hold.until,
+        note: hold.note.clone(),
+        by: hold.by.clone(),
+    };
+    let held = services
+        .found
+        .iter()
+        .enumerate()
+        .map(async |(place, service)| {
+            let replaced = RefCell::new(None);
+            asked
+                .change(service, |record| {
+                    let before = record.holds(worker.now).cloned();
+                    replaced.replace(before);
+                    record.held(hold.clone());
+                    if place == 0 {
+                        // Written with the hold itself, and so published whoever dies meanwhile.
+                        record.publish_held(published.clone(), worker);
+                    }
+                })
+                .await?;
+            Ok(HoldOutcome {
+                stack: service.service_id.stack.clone(),
+                service: service.service_id.service.clone(),
+                hold: Some(hold.clone()),
+                replaced: replaced.into_inner(),
+                waited: Vec::new(),
             })
-            .await?;
-        Ok(HoldOutcome {
-            stack: service.service_id.stack.clone(),
-            service: service.service_id.service.clone(),
-            hold: Some(hold.clone()),
-            replaced: replaced.into_inner(),
-            waited: Vec::new(),
-        })
-    });
+        });
     let held = join_all(held).await;
     Ok(services.with_unread(held))
 }
@@ -135,31 +153,62 @@ pub async fn resume<C: Cloud>(
     let services = asked
         .services(&payload.stack, payload.service.as_deref())
         .await?;
-    let resumed = services.found.iter().map(|service| async {
-        let service_id = &service.service_id;
-        let record = match asked.stored(service_id).await? {
-            // Nothing of it was ever held.
-            None => None,
-            Some(_) => {
-                asked.change(service, Record::released).await?;
-                asked.stored(service_id).await?
+    let published = DeploymentsResumed {
+        stack: payload.stack.clone(),
+        services: services.names(),
+        at: worker.now,
+        held_note: None,
+        held_by: None,
+        held_since: None,
+        note: payload.note.clone(),
+        by: payload.by.clone(),
+    };
+    let published = &published;
+    let resumed = services
+        .found
+        .iter()
+        .enumerate()
+        .map(async |(place, service)| {
+            let service_id = &service.service_id;
+            let record = match asked.stored(service_id).await? {
+                // Nothing of it was ever held.
+                None => None,
+                Some(_) => {
+                    asked
+                        .change(service, |record| {
+                            // Of a hold that has ended by itself nobody needs to hear.
+                            if let Some(hold) = record.holds(worker.now).cloned()
+                                && place == 0
+                            {
+                                let resumed = DeploymentsResumed {
+                                    held_note: hold.note,
+                                    held_by: hold.by,
+                                    held_since: Some(hold.since),
+                                    ..published.clone()
+                                };
+                                record.publish_resumed(resumed, worker);
+                            }
+                            record.released();
+                        })
+                        .await?;
+                    asked.stored(service_id).await?
+                }
+            };
+            let mut waited = Vec::new();
+            if let Some(record) = &record {
+                let taken_up = asked.take_up(service_id, record).await?;
+                waited.extend(taken_up.map(|(_, outcome)| outcome));
+                let waiting = record.waiting.values();
+                waited.extend(asked.look_at_all_again(service_id, waiting).await?);
             }
-        };
-        let mut waited = Vec::new();
-        if let Some(record) = &record {
-            let taken_up = asked.take_up(service_id, record).await?;
-            waited.extend(taken_up.map(|(_, outcome)| outcome));
-            let waiting = record.waiting.values();
-            waited.extend(asked.look_at_all_again(service_id, waiting).await?);
-        }
-        Ok(HoldOutcome {
-            stack: service_id.stack.clone(),
-            service: service_id.service.clone(),
-            hold: None,
-            replaced: None,
-            waited,
-        })
-    });
+            Ok(HoldOutcome {
+                stack: service_id.stack.clone(),
+                service: service_id.service.clone(),
+                hold: None,
+                replaced: None,
+                waited,
+            })
+        });
     let resumed = join_all(resumed).await;
     Ok(services.with_unread(resumed))
 }
@@ -200,7 +249,11 @@ pub async fn approve<C: Cloud>(
             Ok(waiting) => waiting.clone(),
             Err(reason) => {
                 let last = &record.deployment.image.digest;
-                let taken_up = match payload.digest.as_ref().is_none_or(|meant| meant == last) {
+                let taken_up = match payload
+                    .digest
+                    .as_ref()
+                    .is_none_or(|meant| meant.is_of(last))
+                {
                     true => asked.take_up(&service_id, &record).await,
                     false => Ok(None),
                 };
@@ -224,7 +277,7 @@ pub async fn approve<C: Cloud>(
         let version = if is_said {
             version
         } else {
-            record.approved(&waiting.container);
+            record.approved(&waiting.container, payload.by.as_ref());
             cloud.save(&record, Some(&version)).await?
         };
         let stored = Some((record, version));
@@ -262,6 +315,11 @@ struct Services {
 }
 
 impl Services {
+    fn names(&self) -> Vec<String> {
+        let found = self.found.iter();
+        found.map(|one| one.service_id.service.clone()).collect()
+    }
+
     /// What came of it, with what could not be looked at.
     fn with_unread(
         self,

@@ -75,7 +75,11 @@ impl<C: Cloud> Engine<'_, C> {
                 let last = written.last();
                 let claim =
                     Deployment::claim(last, self.subscriber, request, &shown.running, self.worker);
-                let deployment = claim.built_from(contents.commit);
+                let waiting = written.record().and_then(|record| {
+                    record.waits_already(&request.id, &self.subscriber.container)
+                });
+                let approved_by = waiting.and_then(|waiting| waiting.approved_by.clone());
+                let deployment = claim.built_from(contents).approved_by(approved_by);
                 let change = |record: &mut Record| {
                     let containers = self.subscriber.containers();
                     record.goes_out(request, containers, followed, self.worker);

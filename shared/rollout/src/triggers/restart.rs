@@ -3,7 +3,7 @@
 //! It registers a revision that says the same. So a repeated attempt finds its own deployment, as with any other, and
 //! images that are pinned stay what they are.
 
-use longshore_events::longshore::Source;
+use longshore_events::longshore::{Caller, Source};
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, Worker, decide_again};
@@ -16,6 +16,13 @@ use crate::engine::{Engine, Outcome, ServiceOutcome, Stop};
 use crate::ports::Cloud;
 use crate::record::{Deployment, Request};
 
+/// Who asks for new tasks, and why.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestartAsked<'a> {
+    pub note: Option<&'a str>,
+    pub by: Option<&'a Caller>,
+}
+
 /// Starts new tasks of what a service runs, once for each id of a worker. With `dry_run` nothing is done, and `None`
 /// says that it would be.
 ///
@@ -24,12 +31,12 @@ use crate::record::{Deployment, Request};
 pub async fn restart<C: Cloud>(
     cloud: &C,
     service_id: &ServiceId,
-    note: Option<&str>,
+    asked: RestartAsked<'_>,
     dry_run: bool,
     worker: &Worker,
 ) -> Result<Option<ServiceOutcome>, AskError> {
     let outcome = decide_again(&RecordKey(service_id), async || {
-        begin(cloud, service_id, note, dry_run, worker).await
+        begin(cloud, service_id, asked, dry_run, worker).await
     })
     .await;
     match outcome {
@@ -48,7 +55,7 @@ pub async fn restart<C: Cloud>(
 async fn begin<C: Cloud>(
     cloud: &C,
     service_id: &ServiceId,
-    note: Option<&str>,
+    asked: RestartAsked<'_>,
     dry_run: bool,
     worker: &Worker,
 ) -> Result<Option<Outcome>, Stop> {
@@ -88,7 +95,8 @@ async fn begin<C: Cloud>(
         sequence: Sequence::of_time(worker.now),
         image,
         source: Source::Restart {
-            note: note.map(str::to_owned),
+            note: asked.note.map(str::to_owned),
+            by: asked.by.cloned(),
         },
         replaced_requests: Vec::new(),
     };
@@ -97,9 +105,7 @@ async fn begin<C: Cloud>(
         other_containers: Vec::new(),
         ..subscriber.clone()
     };
-    let commit = written.last().and_then(|last| last.commit.clone());
-    let deployment = Deployment::claim(written.last(), &alone, &request, &shown.running, worker)
-        .built_from(commit);
+    let deployment = Deployment::claim(written.last(), &alone, &request, &shown.running, worker);
     // What waits goes on waiting: nobody asked for it to be dropped.
     let started = engine.take(&written, &shown, deployment, |_| ()).await?;
     Ok(Some(started))

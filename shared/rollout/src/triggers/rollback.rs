@@ -258,6 +258,7 @@ async fn go_back<C: Cloud>(
         source: Source::Rollback {
             to: target.deployment.number,
             note: payload.note.clone(),
+            by: payload.by.clone(),
         },
         replaced_requests: Vec::new(),
     };
@@ -270,7 +271,7 @@ async fn go_back<C: Cloud>(
     };
     let deployment = Deployment::claim(written.last(), &subscriber, &request, &running, worker)
         .only_deploying(target.images.clone())
-        .built_from(target.deployment.commit.clone());
+        .built_as(&target.deployment);
     let followed = followed(engine, &target.images).await?;
     let change = |record: &mut Record| {
         let containers = target.images.keys().map(String::as_str);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
-use longshore_events::longshore::{OperationKind, Source};
+use longshore_events::longshore::{OperationKind, Source, StackSource};
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
@@ -457,6 +457,10 @@ fn request(
             (at, Sequence::of_time(at))
         }
     };
+    let (note, by) = match &operation.source {
+        StackSource::Manual { note, by } => (note.clone(), by.clone()),
+        StackSource::File { .. } | StackSource::CloudFormation => (None, None),
+    };
     Request {
         id: operation.deployment_id(&preserved.subscriber.service),
         at,
@@ -465,6 +469,8 @@ fn request(
         source: Source::Stack {
             operation_id: operation.id.clone(),
             restored,
+            note,
+            by,
         },
         replaced_requests: Vec::new(),
     }
@@ -559,6 +565,19 @@ async fn adopt<C: Cloud>(
         .and_then(|primary| primary.created_at);
     let mut deployment = Deployment::claim(written.last(), subscriber, request, running, worker)
         .found_running(running, created_at, worker);
+    if deployment.commit.is_none() {
+        // What an image says of itself is for people: it must not keep anybody from knowing what runs.
+        match engine.cloud.inspect(&request.image).await {
+            Ok(contents) => deployment = deployment.built_from(contents),
+            Err(error) if error.class == ErrorClass::Transient => return Err(error.into()),
+            Err(error) => tracing::warn!(
+                stack = subscriber.stack,
+                service = subscriber.service,
+                %error,
+                "the commit of the image that runs is not known"
+            ),
+        }
+    }
     if let Some(last) = written.last() {
         deployment = deployment.found_after(last);
     }

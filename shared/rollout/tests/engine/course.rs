@@ -546,7 +546,10 @@ async fn an_image_that_cloudformation_took_back_while_a_task_ran_is_restored_whe
 
 /// The record of a stack whose last change is that far.
 fn stack(api: &Subscriber, state: OperationState) -> StackRecord {
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation {
         state,
         services: vec![Preserved {

@@ -43,7 +43,10 @@ fn asked(id: &str, seconds: i64) -> Asked {
         id: id.to_owned(),
         at: noon(seconds),
         sequence: Sequence::of_time(noon(seconds)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     }
 }
 

@@ -64,7 +64,10 @@ async fn dry_deploy(cloud: &FakeCloud, image: &str) -> Result<Would, DeployError
         id: "dry".to_owned(),
         at: noon(100),
         sequence: Sequence::of_time(noon(100)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     };
     let dry_run = DryRun::of(cloud);
     let outcome = deploy_explicitly(&dry_run, &payload, asked, &worker("dry", 100)).await?;
@@ -136,7 +139,10 @@ async fn a_dry_deployment_is_refused_skipped_and_kept_back_as_the_real_one_is() 
         "{waits:?}"
     );
     assert_eq!(all(&held, &api), before);
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation::begin("change-1", OperationKind::Apply, source, noon(90));
     held.set_stack_record(StackRecord::follow("shop", None, operation));
     let before = all(&held, &api);
@@ -159,6 +165,7 @@ async fn a_dry_hold_resume_and_approval_leave_what_waits_where_it_is() {
         service: Some("api".to_owned()),
         until: None,
         note: None,
+        by: None,
     };
     let before = all(&cloud, &api);
     let held = hold(&DryRun::of(&cloud), &payload, &worker).await.unwrap();
@@ -176,6 +183,7 @@ async fn a_dry_hold_resume_and_approval_leave_what_waits_where_it_is() {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         digest: None,
+        by: None,
     };
     let approved = approve(&dry_run, &payload, &worker).await.unwrap();
     let step = step(dry_run.would(&approved.outcome).await.unwrap().would);
@@ -183,6 +191,8 @@ async fn a_dry_hold_resume_and_approval_leave_what_waits_where_it_is() {
     let payload = ResumePayload {
         stack: "shop".to_owned(),
         service: None,
+        note: None,
+        by: None,
     };
     let resumed = resume(&DryRun::of(&cloud), &payload, &worker)
         .await

@@ -60,7 +60,10 @@ async fn attempt(cloud: &FakeCloud, way: Way, seconds: i64) -> bool {
                 id: "request-1".to_owned(),
                 at: noon(0),
                 sequence: Sequence::of_time(noon(0)),
-                source: longshore_events::longshore::Source::Manual { note: None },
+                source: longshore_events::longshore::Source::Manual {
+                    note: None,
+                    by: None,
+                },
             };
             deploy_explicitly(cloud, &payload, asked, &worker)
                 .await

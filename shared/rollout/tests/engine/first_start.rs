@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use longshore_events::ecs::{Container, TaskStateChange};
 use longshore_events::longshore::{
-    ContainerFailure, FailedService, OperationKind, StackSource, TaskFailure,
+    ContainerFailure, FailedService, LongshoreEvent, OperationKind, StackSource, TaskFailure,
 };
 use longshore_policy::route::Subscriber;
 use longshore_rollout::course::WatchOutcome;
@@ -51,7 +51,10 @@ fn begin(cloud: &FakeCloud, services: &[Subscriber], kind: OperationKind, second
         also: BTreeMap::new(),
         is_named: false,
     });
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation {
         services: preserved.collect(),
         ..Operation::begin(&format!("change-{seconds}"), kind, source, noon(seconds))
@@ -165,6 +168,35 @@ async fn a_service_that_crashes_at_its_first_start_says_what_it_died_of_and_wrot
     let seen = only_status(&cloud).await;
     assert_eq!((seen.deployment, seen.service_id), (None, api.service_id()));
     assert_eq!(seen.failed_change.unwrap().finished_at, None);
+}
+
+#[tokio::test]
+async fn what_the_last_task_of_a_deployment_wrote_is_told_with_its_failure() {
+    let api = subscriber("api");
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    writes_its_log(&cloud, &api);
+    let push = cloud.push("v2", digest('2'), noon(0));
+    let started = deploy_push(&cloud, &push, &worker("deploy", 0)).await;
+    assert!(started.unwrap().iter().all(Result::is_ok));
+    for (task, line) in [("one", "the first"), ("two", "KeyError: 'DATABASE_URL'")] {
+        wrote(&cloud, task, line);
+        hear(&cloud, &api, &cloud.died(&api, task, 20)).await;
+    }
+    cloud.roll_back(&api, 90);
+    reconcile(&cloud, &worker("reconcile", 100)).await.unwrap();
+    let published = cloud.published();
+    let logs = published.iter().rev().find_map(|event| match event {
+        LongshoreEvent::DeploymentRolledBack(event) => Some(&event.logs),
+        LongshoreEvent::DeploymentFailed(event) => Some(&event.logs),
+        _ => None,
+    });
+    let lines: Vec<&str> = logs
+        .into_iter()
+        .flatten()
+        .flat_map(|log| log.lines.iter().flatten())
+        .map(|line| line.message.as_str())
+        .collect();
+    assert_eq!(lines, ["KeyError: 'DATABASE_URL'"]);
 }
 
 #[tokio::test]

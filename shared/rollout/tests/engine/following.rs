@@ -67,12 +67,16 @@ async fn ask(
         service: "api".to_owned(),
         image: image.parse().unwrap(),
         note: None,
+        by: None,
     };
     let asked = Asked {
         id: id.to_owned(),
         at: noon(at),
         sequence: Sequence::of_time(noon(at)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     };
     let outcome = deploy_explicitly(cloud, &payload, asked, &worker(id, now)).await?;
     Ok(outcome.outcome)
@@ -432,6 +436,7 @@ async fn an_image_that_lacks_the_architecture_is_skipped_and_published_once_and_
     cloud.set_contents(
         &digest('2'),
         ImageContents {
+            source_url: None,
             architectures: [CpuArchitecture::X86].into(),
             commit: None,
         },
@@ -462,6 +467,7 @@ async fn the_commit_that_an_image_names_is_written_down() {
     cloud.set_contents(
         &digest('2'),
         ImageContents {
+            source_url: None,
             architectures: [CpuArchitecture::X86].into(),
             commit: Some("0a1b2c3".to_owned()),
         },
@@ -558,6 +564,7 @@ async fn what_was_followed_only_moves_on_when_a_person_asks_for_something_older(
     cloud.set_contents(
         &digest('3'),
         ImageContents {
+            source_url: None,
             architectures: [CpuArchitecture::X86].into(),
             commit: None,
         },
@@ -610,12 +617,16 @@ async fn a_policy_that_cannot_be_understood_is_published_with_its_field_and_keep
         service: "broken".to_owned(),
         image: "shop/api:v2".parse().unwrap(),
         note: None,
+        by: None,
     };
     let asked = Asked {
         id: "by-hand".to_owned(),
         at: noon(10),
         sequence: Sequence::of_time(noon(10)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     };
     let outcome = deploy_explicitly(&cloud, &payload, asked, &worker("by-hand", 10)).await;
     assert!(is_started(&outcome.unwrap().outcome));

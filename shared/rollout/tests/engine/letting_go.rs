@@ -110,6 +110,7 @@ impl Scene {
             service: Some("api".to_owned()),
             until: None,
             note: Some("a trade fair".to_owned()),
+            by: None,
         };
         for held in hold(&self.cloud, &payload, worker).await? {
             held?;
@@ -128,6 +129,8 @@ impl Scene {
                 let payload = ResumePayload {
                     stack: "shop".to_owned(),
                     service: Some("api".to_owned()),
+                    note: None,
+                    by: None,
                 };
                 resume(cloud, &payload, &person)
                     .await
@@ -137,7 +140,8 @@ impl Scene {
                 let payload = ApprovePayload {
                     stack: "shop".to_owned(),
                     service: "api".to_owned(),
-                    digest: Some(digest('2')),
+                    digest: Some(digest('2').into()),
+                    by: None,
                 };
                 // Somebody whose first attempt was heard after all learns that nothing waits any more.
                 match approve(cloud, &payload, &person).await {
@@ -206,6 +210,8 @@ impl Scene {
                 LongshoreEvent::DeploymentStarted(_)
                     | LongshoreEvent::DeploymentWaiting(_)
                     | LongshoreEvent::DeploymentSucceeded(_)
+                    | LongshoreEvent::DeploymentsHeld(_)
+                    | LongshoreEvent::DeploymentsResumed(_)
             )
         });
         assert_eq!(odd.count(), 0, "{case}: {published:#?}");

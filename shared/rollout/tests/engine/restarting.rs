@@ -10,7 +10,7 @@ use longshore_rollout::engine::{Outcome, ServiceOutcome};
 use longshore_rollout::record::State;
 use longshore_rollout::triggers::hold::hold;
 use longshore_rollout::triggers::push::deploy_push;
-use longshore_rollout::triggers::restart::restart;
+use longshore_rollout::triggers::restart::{RestartAsked, restart};
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, digest, noon, subscriber, worker};
 
@@ -23,7 +23,17 @@ async fn restarted(
 ) -> Result<Option<ServiceOutcome>, AskError> {
     cloud.set_now(noon(seconds));
     let api = subscriber("api").service_id();
-    restart(cloud, &api, Some("a leak"), false, &worker(id, seconds)).await
+    restart(
+        cloud,
+        &api,
+        RestartAsked {
+            note: Some("a leak"),
+            by: None,
+        },
+        false,
+        &worker(id, seconds),
+    )
+    .await
 }
 
 /// A service whose first deployment is under way.
@@ -65,7 +75,7 @@ async fn a_restart_starts_new_tasks_of_the_same_image_and_is_told_as_a_restart()
     assert_eq!(cloud.running_image(&api), image);
     let last = cloud.record(&api).unwrap().deployment.clone();
     let note = Some("a leak".to_owned());
-    assert_eq!(last.source, Source::Restart { note });
+    assert_eq!(last.source, Source::Restart { note, by: None });
     assert_eq!((last.number, last.image.tag.as_deref()), (2, Some("v1")));
     stable(&cloud, &api, 150).await;
     let last = cloud.record(&api).unwrap().deployment.clone();
@@ -103,6 +113,7 @@ async fn nothing_is_restarted_that_is_held() {
         service: Some("api".to_owned()),
         until: None,
         note: Some("the sale".to_owned()),
+        by: None,
     };
     hold(&cloud, &payload, &worker("hold", 60)).await.unwrap();
     let said = reason(restarted(&cloud, "again", 100).await);
@@ -123,7 +134,14 @@ async fn a_dry_run_changes_nothing() {
     let api = subscriber("api");
     let cloud = running(&api).await;
     let id = api.service_id();
-    let outcome = restart(&cloud, &id, None, true, &worker("dry", 100)).await;
+    let outcome = restart(
+        &cloud,
+        &id,
+        RestartAsked::default(),
+        true,
+        &worker("dry", 100),
+    )
+    .await;
     assert_eq!(outcome.unwrap(), None);
     assert_eq!(cloud.updates(&api), 1);
     assert_eq!(cloud.record(&api).unwrap().deployment.number, 1);

@@ -42,7 +42,10 @@ fn ended(cloud: &FakeCloud, state: OperationState, preserved: &[(&Subscriber, Op
         also: BTreeMap::new(),
         is_named: false,
     });
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation {
         state,
         services: services.collect(),
@@ -67,12 +70,16 @@ async fn asked_by_hand(cloud: &FakeCloud, image: &str) -> Outcome {
         service: "api".to_owned(),
         image: image.parse().unwrap(),
         note: None,
+        by: None,
     };
     let asked = Asked {
         id: "by-hand".to_owned(),
         at: noon(210),
         sequence: Sequence::of_time(noon(210)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     };
     let answer = deploy_explicitly(cloud, &payload, asked, &worker("by-hand", 210)).await;
     answer.unwrap().outcome

@@ -26,6 +26,7 @@ fn payload(to: Option<u32>) -> RollbackPayload {
         service: "api".to_owned(),
         to,
         note: Some("ticket 7".to_owned()),
+        by: None,
     }
 }
 
@@ -96,7 +97,8 @@ async fn a_rollback_goes_to_the_last_deployment_that_succeeded_with_another_imag
         deployment.source,
         Source::Rollback {
             to: 2,
-            note: Some("ticket 7".to_owned())
+            note: Some("ticket 7".to_owned()),
+            by: None,
         }
     );
     assert_eq!(deployment.image.tag.as_deref(), Some("v2"));
@@ -410,7 +412,10 @@ async fn all_containers_get_what_they_ran_with_the_deployment_that_is_gone_back_
 async fn a_rollback_is_refused_while_the_stack_is_being_changed() {
     let api = subscriber("api");
     let cloud = three_deployed(&api).await;
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation::begin("operation-1", OperationKind::Apply, source, noon(290));
     let changes = ChangeCounts::default();
     let record = StackRecord::begin("shop", None, operation, changes, &worker("provision", 290));

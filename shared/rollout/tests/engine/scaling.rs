@@ -137,13 +137,17 @@ async fn what_is_held_deployed_to_or_changed_is_not_scaled() {
         service: Some("api".to_owned()),
         until: None,
         note: Some("audit".to_owned()),
+        by: None,
     };
     hold(&cloud, &payload, &worker("hold", 60)).await.unwrap();
     let said = reason(&cloud).await;
     assert!(said.contains("it is held (audit): resume it"), "{said}");
 
     let cloud = running(&api).await;
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation::begin("change-1", OperationKind::Apply, source, noon(90));
     cloud.set_stack_record(StackRecord::follow("shop", None, operation));
     let said = reason(&cloud).await;

@@ -85,7 +85,10 @@ async fn settled(
     main: (Option<Image>, bool),
     also: Option<Image>,
 ) -> Done {
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let (image, is_named) = main;
     let operation = Operation {
         state,
@@ -252,6 +255,7 @@ async fn held(cloud: &FakeCloud) {
         service: Some("api".to_owned()),
         note: None,
         until: None,
+        by: None,
     };
     for held in hold(cloud, &payload, &worker("hold", 200)).await.unwrap() {
         held.unwrap();
@@ -269,6 +273,8 @@ async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed(
     let resumed = ResumePayload {
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
+        note: None,
+        by: None,
     };
     cloud.set_now(noon(230));
     let mut services = resume(&cloud, &resumed, &worker("resume", 230))
@@ -298,6 +304,8 @@ async fn images_of_two_containers_that_one_reconcile_found_while_the_service_was
     let resumed = ResumePayload {
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
+        note: None,
+        by: None,
     };
     cloud.set_now(noon(230));
     for resumed in resume(&cloud, &resumed, &worker("resume", 230))

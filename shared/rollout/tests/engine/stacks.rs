@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use longshore_events::image::Image;
 use longshore_events::incoming::{ReleaseFile, StackChange};
 use longshore_events::longshore::{
-    ChangeCounts, FailedResource, LongshoreEvent, OperationKind, Source, StackSource,
+    Caller, ChangeCounts, FailedResource, LongshoreEvent, OperationKind, Source, StackSource,
 };
 use longshore_events::manual::DeployPayload;
 use longshore_events::sequence::Sequence;
-use longshore_policy::route::Subscriber;
+use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_provisioning::watch::{StackOutcome, stack_changed};
 use longshore_rollout::course::WatchOutcome;
 use longshore_rollout::course::watch::deployment_changed;
 use longshore_rollout::engine::{DeployError, Outcome};
+use longshore_rollout::ports::ImageContents;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved, StackRecord};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
@@ -74,7 +75,21 @@ fn begin_kind(
     preserved: Preserved,
     seconds: i64,
 ) {
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
+    begin_by(cloud, id, kind, source, preserved, seconds);
+}
+
+fn begin_by(
+    cloud: &FakeCloud,
+    id: &str,
+    kind: OperationKind,
+    source: StackSource,
+    preserved: Preserved,
+    seconds: i64,
+) {
     let operation = Operation {
         services: vec![preserved],
         ..Operation::begin(id, kind, source, noon(seconds))
@@ -210,7 +225,10 @@ async fn release_files_and_payloads_wait_as_well() {
     let waiting = cloud.stack_record("shop").unwrap().pending_pushes;
     assert_eq!(
         waiting["api/app"].request.source,
-        Source::Manual { note: None }
+        Source::Manual {
+            note: None,
+            by: None
+        }
     );
 }
 
@@ -223,7 +241,10 @@ fn asked(seconds: i64) -> Asked {
         id: "by-hand".to_owned(),
         at: noon(seconds),
         sequence: Sequence::of_time(noon(seconds)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     }
 }
 
@@ -372,7 +393,9 @@ async fn apply_push_failing_apply_ends_with_what_was_pushed() {
         deployment.source,
         Source::Stack {
             operation_id: "change-2".to_owned(),
-            restored: true
+            restored: true,
+            note: None,
+            by: None,
         }
     );
     assert_eq!(deployment.state, State::Succeeded);
@@ -487,6 +510,86 @@ async fn a_stack_that_asks_for_another_image_has_its_way_when_it_is_ready_and_no
         let expected_image = if runs == '5' { '5' } else { '2' };
         assert_eq!(cloud.running_image(&api), Some(pinned(expected_image)));
     }
+}
+
+/// What people read of a stack's own deployment: what it runs, from which commit, who wanted it, and what ran before.
+#[tokio::test]
+async fn the_deployment_of_a_stack_names_its_commit_who_asked_and_what_really_ran_before() {
+    let api = subscriber("api");
+    let cloud = on_v2(&api).await;
+    let (arm, x86) = (CpuArchitecture::Arm, CpuArchitecture::X86);
+    cloud.set_contents(
+        &digest('5'),
+        ImageContents {
+            architectures: [arm, x86].into(),
+            commit: Some("0a1b2c3".to_owned()),
+            source_url: Some("https://git.example/shop".to_owned()),
+        },
+    );
+    // It is rolled back: what runs when the stack is changed is v2.
+    assert!(matches!(
+        deploy(&cloud, '3', 20).await,
+        Outcome::Started { .. }
+    ));
+    cloud.roll_back(&api, 25);
+    cloud.complete(&api);
+    reconcile(&cloud, &worker("reconcile", 30)).await.unwrap();
+    assert_eq!(
+        cloud.record(&api).unwrap().deployment.state,
+        State::RolledBack
+    );
+    let named = Preserved {
+        is_named: true,
+        ..preserved(Some(image('5')))
+    };
+    let source = StackSource::Manual {
+        note: Some("more memory".to_owned()),
+        by: Some(Caller::named("ada")),
+    };
+    begin_by(&cloud, "change-1", OperationKind::Apply, source, named, 100);
+    cloud.deploy_outside(&api, &pinned('5'), 150);
+    cloud.complete(&api);
+    hear(&cloud, &stack_change("change-1", "UPDATE_COMPLETE", 200)).await;
+    assert_eq!(done(&cloud, 210).await, Done::Adopted { image: image('5') });
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
+    assert_eq!(deployment.image.tag.as_deref(), Some("v5"));
+    assert_eq!(deployment.commit.as_deref(), Some("0a1b2c3"));
+    assert_eq!(
+        deployment.source_url.as_deref(),
+        Some("https://git.example/shop")
+    );
+    let Source::Stack { note, by, .. } = &deployment.source else {
+        panic!("{:?}", deployment.source);
+    };
+    assert_eq!(note.as_deref(), Some("more memory"));
+    assert_eq!(by.as_ref().unwrap().name, "ada");
+    assert_eq!(deployment.summary().requested_at, noon(210));
+    assert!(
+        deployment.previous_image.contains("shop/api:v2@"),
+        "{}",
+        deployment.previous_image
+    );
+}
+
+#[tokio::test]
+async fn a_deployment_names_what_it_replaces_by_the_tag_that_is_known_of_it() {
+    let api = subscriber("api");
+    let cloud = on_v2(&api).await;
+    assert!(matches!(
+        deploy(&cloud, '3', 20).await,
+        Outcome::Started { .. }
+    ));
+    let previous = cloud
+        .record(&api)
+        .unwrap()
+        .deployment
+        .previous_image
+        .clone();
+    let expected = format!(
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v2@{}",
+        digest('2')
+    );
+    assert_eq!(previous, expected);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What waits: for the end of a hold, of a freeze window, for other services, for approval.
 
 use longshore_events::longshore::{
-    ChangeCounts, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, OperationKind, SkipReason,
-    Source, StackSource, WaitReason,
+    Caller, ChangeCounts, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, OperationKind,
+    SkipReason, Source, StackSource, WaitReason,
 };
 use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, ResumePayload};
 use longshore_events::sequence::Sequence;
@@ -124,12 +124,16 @@ async fn ask(cloud: &FakeCloud, id: &str, image: &str, seconds: i64) -> Outcome 
         service: "api".to_owned(),
         image: image.parse().unwrap(),
         note: None,
+        by: None,
     };
     let asked = Asked {
         id: id.to_owned(),
         at: noon(seconds),
         sequence: Sequence::of_time(noon(seconds)),
-        source: Source::Manual { note: None },
+        source: Source::Manual {
+            note: None,
+            by: None,
+        },
     };
     let answer = deploy_explicitly(cloud, &payload, asked, &worker(id, seconds)).await;
     answer.unwrap().outcome
@@ -141,6 +145,7 @@ async fn hold_until(cloud: &FakeCloud, until: Option<i64>, seconds: i64) -> Vec<
         service: None,
         until: until.map(noon),
         note: Some("the sale".to_owned()),
+        by: None,
     };
     let held = hold(cloud, &payload, &worker("hold", seconds))
         .await
@@ -153,6 +158,8 @@ async fn let_go(cloud: &FakeCloud, seconds: i64) -> Vec<HoldOutcome> {
     let payload = ResumePayload {
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
+        note: None,
+        by: None,
     };
     let resumed = resume(cloud, &payload, &worker("resume", seconds)).await;
     resumed.unwrap().into_iter().map(Result::unwrap).collect()
@@ -167,7 +174,8 @@ async fn say_yes(
     let payload = ApprovePayload {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
-        digest: digit.map(digest),
+        digest: digit.map(|digit| digest(digit).into()),
+        by: None,
     };
     let answer = approve(cloud, &payload, &worker("approve", seconds)).await?;
     Ok(answer.outcome.outcome)
@@ -236,6 +244,7 @@ async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
     assert_eq!(cloud.updates(&api), 0);
     let why = WaitReason::Held {
         note: Some("the sale".to_owned()),
+        by: None,
     };
     assert_eq!(
         waits(&cloud),
@@ -255,6 +264,65 @@ async fn pushes_during_a_hold_wait_and_the_newest_goes_out_when_it_ends() {
         _ => None,
     });
     assert_eq!(waited, Some(record.deployment.id.clone()));
+}
+
+#[tokio::test]
+async fn a_hold_and_its_end_are_published_once_each_with_who_and_why() {
+    let services = [subscriber("api"), subscriber("worker")];
+    let cloud = FakeCloud::with_services(&services);
+    let payload = HoldPayload {
+        stack: "shop".to_owned(),
+        service: None,
+        until: None,
+        note: Some("the sale".to_owned()),
+        by: Some(Caller::named("ada")),
+    };
+    hold(&cloud, &payload, &worker("hold", 0)).await.unwrap();
+    let resuming = ResumePayload {
+        stack: "shop".to_owned(),
+        service: None,
+        note: Some("it is over".to_owned()),
+        by: Some(Caller::named("bob")),
+    };
+    for seconds in [100, 200] {
+        // The second finds nothing that is held, and nobody hears of it.
+        let resumed = resume(&cloud, &resuming, &worker("resume", seconds)).await;
+        assert!(resumed.unwrap().iter().all(Result::is_ok));
+    }
+    let published = cloud.published();
+    let [
+        LongshoreEvent::DeploymentsHeld(held),
+        LongshoreEvent::DeploymentsResumed(resumed),
+    ] = published.as_slice()
+    else {
+        panic!("{published:?}");
+    };
+    assert_eq!(held.services, ["api", "worker"]);
+    assert_eq!(held.note.as_deref(), Some("the sale"));
+    assert_eq!(held.by, Some(Caller::named("ada")));
+    assert_eq!(resumed.by, Some(Caller::named("bob")));
+    assert_eq!(resumed.note.as_deref(), Some("it is over"));
+    assert_eq!(resumed.held_by, Some(Caller::named("ada")));
+    assert_eq!(resumed.held_since, Some(noon(0)));
+}
+
+#[tokio::test]
+async fn who_approved_a_deployment_is_written_down_with_it() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    let payload = ApprovePayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        digest: Some("222222222222".parse().unwrap()),
+        by: Some(Caller::named("ada")),
+    };
+    approve(&cloud, &payload, &worker("approve", 10))
+        .await
+        .unwrap();
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
+    assert_eq!(deployment.approved_by, Some(Caller::named("ada")));
+    assert_eq!(deployment.summary().approved_by, Some(Caller::named("ada")));
 }
 
 #[tokio::test]
@@ -291,6 +359,7 @@ async fn a_hold_that_is_over_before_it_begins_is_refused_and_so_is_one_of_nobody
         service: Some("api".to_owned()),
         until: Some(noon(-1)),
         note: None,
+        by: None,
     };
     let refused = hold(&cloud, &payload, &worker("hold", 0)).await;
     assert_eq!(
@@ -344,15 +413,17 @@ async fn what_waits_is_published_once_and_when_something_newer_takes_its_place()
     assert_eq!(
         cloud.detail_types(),
         [
+            "Deployments Held",
             "Deployment Waiting",
             "Deployment Skipped",
             "Deployment Waiting",
+            "Deployments Resumed",
             "Deployment Started"
         ]
     );
     let published = cloud.published();
     let (LongshoreEvent::DeploymentWaiting(waiting), LongshoreEvent::DeploymentSkipped(skipped)) =
-        (&published[0], &published[1])
+        (&published[1], &published[2])
     else {
         panic!("{published:?}");
     };
@@ -523,6 +594,7 @@ async fn nobody_is_asked_to_approve_what_cannot_run_or_is_gone() {
     cloud.set_contents(
         &digest('2'),
         ImageContents {
+            source_url: None,
             architectures: [CpuArchitecture::X86].into(),
             commit: None,
         },
@@ -738,6 +810,7 @@ async fn a_hold_that_could_not_be_written_is_an_error_of_its_service() {
         service: Some("api".to_owned()),
         until: None,
         note: None,
+        by: None,
     };
     let held = hold(&cloud, &payload, &worker("hold", 10)).await.unwrap();
     assert!(
@@ -759,6 +832,8 @@ async fn a_resume_that_failed_on_its_way_goes_on_when_it_is_asked_for_again() {
     let payload = ResumePayload {
         stack: "shop".to_owned(),
         service: None,
+        note: None,
+        by: None,
     };
     let failed = resume(&cloud, &payload, &worker("first", 20)).await;
     assert!(matches!(failed.unwrap()[..], [Err(_)]));
@@ -814,6 +889,7 @@ async fn a_damaged_object_stops_the_hold_the_resume_and_the_reconcile_of_nobody_
         service: service.map(str::to_owned),
         until: None,
         note: None,
+        by: None,
     };
 
     let held = hold(&cloud, &stack(None), &worker("hold", 10))
@@ -839,6 +915,8 @@ async fn a_damaged_object_stops_the_hold_the_resume_and_the_reconcile_of_nobody_
     let payload = ResumePayload {
         stack: "shop".to_owned(),
         service: None,
+        note: None,
+        by: None,
     };
     let resumed = resume(&cloud, &payload, &worker("resume", 20))
         .await
@@ -921,7 +999,10 @@ async fn while_a_stack_changes_its_missing_routes_are_on_their_way() {
     let cloud = cloud(&api);
     hold_until(&cloud, None, 0).await;
     assert!(is_held(&push(&cloud, "v2", '2', 10).await));
-    let source = StackSource::Manual { note: None };
+    let source = StackSource::Manual {
+        note: None,
+        by: None,
+    };
     let operation = Operation::begin("change-1", OperationKind::Apply, source, noon(20));
     let counts = ChangeCounts::default();
     let record = StackRecord::begin("shop", None, operation, counts, &worker("change", 20));

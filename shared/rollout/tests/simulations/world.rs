@@ -155,6 +155,7 @@ impl World {
         }
         // One that was built for one architecture only.
         let contents = ImageContents {
+            source_url: None,
             architectures: [CpuArchitecture::X86].into(),
             commit: None,
         };
@@ -333,7 +334,10 @@ impl World {
                     id: letter.invocation.clone(),
                     at: *at,
                     sequence: Sequence::of_time(*at),
-                    source: Source::Manual { note: None },
+                    source: Source::Manual {
+                        note: None,
+                        by: None,
+                    },
                 };
                 // Refused is an answer, too: the image or the service is not there.
                 !matches!(
@@ -349,6 +353,7 @@ impl World {
                     service: Some(service),
                     until: None,
                     note: None,
+                    by: None,
                 };
                 hold(cloud, &payload, worker)
                     .await
@@ -359,6 +364,8 @@ impl World {
                 let payload = ResumePayload {
                     stack,
                     service: Some(service),
+                    note: None,
+                    by: None,
                 };
                 resume(cloud, &payload, worker)
                     .await
@@ -370,6 +377,7 @@ impl World {
                     stack,
                     service,
                     digest: None,
+                    by: None,
                 };
                 // Refused when nothing waits: that is an answer.
                 let approved = approve(cloud, &payload, worker).await;
@@ -382,6 +390,7 @@ impl World {
                     service,
                     to: None,
                     note: None,
+                    by: None,
                 };
                 let rolled_back = rollback(cloud, &payload, worker).await;
                 !matches!(rolled_back, Err(RollbackError::Call { .. }))

@@ -1,7 +1,7 @@
 //! Messages of any event, with any texts in it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use longshore_report::{Message, message, transfer_message};
+use longshore_report::{Console, Message, message, transfer_message};
 use longshore_testkit::AnyEvent;
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ pub fn any_message() -> BoxedStrategy<Message> {
         most: 30,
     };
     prop_oneof![
-        9 => any_event.event().prop_filter_map("not posted", |event| message(&event)),
+        9 => any_event.event().prop_filter_map("not posted", |event| message(&event, &Console::of_region("eu-west-1"))),
         1 => (hostile(), any_event.transfer_report())
             .prop_map(|(bucket, report)| transfer_message(&bucket, &report)),
     ]

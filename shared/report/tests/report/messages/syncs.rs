@@ -3,7 +3,7 @@
 use longshore_events::longshore::{
     LongshoreEvent, RunsOn, SyncShardCompleted, SyncSource, SyncUnchanged,
 };
-use longshore_report::transfer_message;
+use longshore_report::{Console, transfer_message};
 
 use super::scene::{
     after, message, sync, sync_completed, sync_failed, sync_planned, sync_progressed, sync_refused,
@@ -14,7 +14,8 @@ use super::scene::{
 fn a_sync_that_is_planned() {
     insta::assert_json_snapshot!(message(&sync_planned(
         SyncSource::Manual {
-            note: Some("before the release of macOS".to_owned())
+            note: Some("before the release of macOS".to_owned()),
+            by: None,
         },
         RunsOn::Tasks { tasks: 4 },
         2
@@ -130,7 +131,7 @@ fn the_end_of_a_shard_is_not_posted() {
         shard: 1,
         report: transfer(Vec::new()),
     });
-    assert_eq!(longshore_report::message(&event), None);
+    assert_eq!(longshore_report::message(&event, &Console::default()), None);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use longshore_events::longshore::{
 };
 use longshore_events::transfer::TransferProgress;
 use longshore_report::{
-    AnnounceError, Announcer, Bot, KeptMessage, Message, MessagePoster, NotifyOutcome, PostError,
-    PostedMessage, SecretError, Topic, WebhookSecret, WebhookUrl, message,
+    AnnounceError, Announcer, Bot, Console, KeptMessage, Message, MessagePoster, NotifyOutcome,
+    PostError, PostedMessage, SecretError, Topic, WebhookSecret, WebhookUrl, message,
 };
 use longshore_state::store::Address;
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
@@ -191,6 +191,10 @@ pub fn deployment() -> DeploymentSummary {
         },
         source: Source::Push,
         requested_at: now(),
+        number: None,
+        commit: None,
+        source_url: None,
+        approved_by: None,
     }
 }
 
@@ -211,6 +215,7 @@ pub fn failed() -> LongshoreEvent {
         failures: Vec::new(),
         rolling_back: true,
         phase: FailedPhase::Rollout,
+        logs: Vec::new(),
     })
 }
 
@@ -252,6 +257,7 @@ pub fn rolled_back() -> LongshoreEvent {
         failures: Vec::new(),
         running_task_definition: "shop-api:41".to_owned(),
         running_image: None,
+        logs: Vec::new(),
     })
 }
 
@@ -305,7 +311,7 @@ pub fn progressed(files: u64) -> LongshoreEvent {
 }
 
 pub fn text(event: &LongshoreEvent) -> String {
-    message(event).unwrap().text
+    message(event, &Console::default()).unwrap().text
 }
 
 pub struct Scene {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    DeploymentFailed, DeploymentProgressed, DeploymentRolledBack, DeploymentStabilized,
-    DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded, ImageMissing, ImageNeed,
-    LongshoreEvent, TaskFailure,
+    ContainerLog, DeploymentFailed, DeploymentProgressed, DeploymentRolledBack,
+    DeploymentStabilized, DeploymentStarted, DeploymentSucceeded, DeploymentSuperseded,
+    DeploymentsHeld, DeploymentsResumed, ImageMissing, ImageNeed, LongshoreEvent, TaskFailure,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
@@ -196,6 +196,7 @@ impl Record {
             finished_at: worker.now,
             reason,
             failures: self.deployment.failures.clone(),
+            logs: self.deployment.logs.clone(),
             rolling_back,
             phase,
         };
@@ -218,6 +219,7 @@ impl Record {
             finished_at: worker.now,
             reason,
             failures: deployment.failures.clone(),
+            logs: deployment.logs.clone(),
             running_task_definition: running_task_definition.to_owned(),
             running_image: is_previous.then(|| deployment.previous_image.clone()),
         };
@@ -263,11 +265,12 @@ impl Record {
 
     /// While its tasks ran, the service was changed past Longshore: it takes the place of what runs now.
     pub(crate) fn replaces(&mut self, running: &Running) {
+        let previous_image = self.deployment.name_of(&running.image);
         let deployment = self.last();
         deployment
             .previous_task_definition
             .clone_from(&running.task_definition);
-        deployment.previous_image.clone_from(&running.image);
+        deployment.previous_image = previous_image;
     }
 
     /// The claim is given back, for whoever comes next to go on with it.
@@ -378,6 +381,23 @@ impl Record {
         let place = failures.partition_point(|known| known.stopped_at <= failure.stopped_at);
         failures.insert(place, failure);
         true
+    }
+
+    /// What the containers of a task that died wrote last; the newest task that wrote anything counts.
+    pub(crate) fn add_logs(&mut self, logs: &[ContainerLog]) {
+        if !logs.is_empty() {
+            self.last().logs = logs.to_vec();
+        }
+    }
+
+    /// Somebody has asked that deployments of these services be held.
+    pub(crate) fn publish_held(&mut self, held: DeploymentsHeld, worker: &Worker) {
+        self.publish(LongshoreEvent::DeploymentsHeld(held), worker);
+    }
+
+    /// Somebody has asked that deployments of these services begin again.
+    pub(crate) fn publish_resumed(&mut self, resumed: DeploymentsResumed, worker: &Worker) {
+        self.publish(LongshoreEvent::DeploymentsResumed(resumed), worker);
     }
 
     /// No policy deploys this digest again: it was rolled back.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use longshore_events::longshore::{
-    DeploymentSkipped, DeploymentWaiting, LongshoreEvent, SkipReason, Source, WaitReason,
+    Caller, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, SkipReason, Source, WaitReason,
 };
 use longshore_policy::image_policy::RegistryImage;
 use longshore_state::Worker;
@@ -114,7 +114,8 @@ impl Record {
                 .as_ref()
                 .and_then(|before| before.approve_by)
                 .or(asked_to_approve),
-            approved: before.is_some_and(|before| before.approved),
+            approved: before.as_ref().is_some_and(|before| before.approved),
+            approved_by: before.and_then(|before| before.approved_by),
             told: published,
             unrouted_since: None,
         };
@@ -175,9 +176,10 @@ impl Record {
     }
 
     /// Somebody has approved what waits for a container.
-    pub(crate) fn approved(&mut self, container: &str) {
+    pub(crate) fn approved(&mut self, container: &str, by: Option<&Caller>) {
         if let Some(waiting) = self.0.waiting.get_mut(container) {
             waiting.approved = true;
+            waiting.approved_by = by.cloned();
         }
     }
 

@@ -79,7 +79,10 @@ impl World {
             ..Operation::begin(
                 &format!("change-{}", self.stack.changes),
                 OperationKind::Apply,
-                StackSource::Manual { note: None },
+                StackSource::Manual {
+                    note: None,
+                    by: None,
+                },
                 self.now(),
             )
         };
