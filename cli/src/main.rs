@@ -7,6 +7,7 @@ mod answer;
 mod arguments;
 mod asking;
 mod cost;
+mod dashboard;
 mod deploy;
 mod doctor;
 mod excerpt;
@@ -182,6 +183,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
+        AwsCommand::Dashboard(arguments) => dashboard::run(&cloud, &cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
         AwsCommand::Replay(arguments) => return replay::run(&cloud, &arguments).await,
         AwsCommand::Doctor(arguments) => {
