@@ -322,7 +322,7 @@ pub enum AwsCommand {
     Logs(LogsArguments),
     /// Show all of this as a page on this machine, and act from it
     #[command(
-        after_help = "The page is served on loopback until you end it, and acts with your credentials.\n\nExamples:\n  longshore dashboard\n  longshore dashboard --export site && aws s3 sync site s3://<a bucket behind your sign-in>"
+        after_help = "The page is served on loopback until you end it, and acts with your credentials.\n\nExamples:\n  longshore dashboard\n  longshore dashboard --port 4100\n  longshore dashboard --export site"
     )]
     Dashboard(DashboardArguments),
     /// Deploy from now on to a service that another tool has made

@@ -7,12 +7,16 @@
 mod acts;
 mod address;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod browser_tests;
 mod chart;
 mod export;
 mod guard;
 mod html;
 mod reading;
+#[cfg(test)]
+mod scene;
 mod server;
 #[cfg(test)]
 mod tests;

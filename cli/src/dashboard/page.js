@@ -2,7 +2,7 @@
 "use strict";
 
 const OPEN = 2000;    // Between two looks while something goes on, in milliseconds.
-const QUIET = 15000;  // And while nothing does.
+const QUIET = 5000;   // And while nothing does.
 
 const said = document.getElementById("said");
 const fresh = document.getElementById("fresh");
