@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub struct Browser {
     next: Cell<u64>,
     session: String,
     profile: PathBuf,
+    /// Says by its end that no process of the browser is left to write anything.
+    ended: mpsc::Receiver<()>,
 }
 
 /// The program, where this machine has one.
@@ -72,14 +75,15 @@ impl Browser {
         let input = child.stdin.take().unwrap();
         let output = child.stdout.take().unwrap();
         let (sender, answers) = unbounded_channel();
+        let (running, ended) = mpsc::channel();
         std::thread::spawn(move || {
+            let _running: mpsc::Sender<()> = running;
             for message in BufReader::new(output).split(0).map_while(Result::ok) {
                 let Ok(message) = serde_json::from_slice(&message) else {
                     continue;
                 };
-                if sender.send(message).is_err() {
-                    return;
-                }
+                // Nobody may listen any more, but the end is waited for.
+                let _ = sender.send(message);
             }
         });
         let mut browser = Self {
@@ -91,6 +95,7 @@ impl Browser {
             next: Cell::new(0),
             session: String::new(),
             profile,
+            ended,
         };
         let tab = browser
             .command("Target.createTarget", json!({"url": "about:blank"}))
@@ -277,6 +282,11 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        let close = json!({"id": i32::MAX, "method": "Browser.close"}).to_string();
+        let mut input = self.input.borrow_mut();
+        let _ = input.write_all(close.as_bytes());
+        let _ = input.write_all(&[0]);
+        let _ = self.ended.recv_timeout(PATIENCE);
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.profile);

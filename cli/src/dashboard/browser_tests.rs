@@ -130,6 +130,7 @@ async fn a_failing_rollout_shows_the_lines_that_its_task_wrote_last() {
         browser.shows("deploying").await;
         scene
             .fail(
+                "a1b2c3",
                 "thread 'main' panicked: no such table: basket",
                 scene.at(3_060),
             )
@@ -142,7 +143,7 @@ async fn a_failing_rollout_shows_the_lines_that_its_task_wrote_last() {
             .value("document.querySelector('#last').click()")
             .await;
         browser.shows("no such table: basket").await;
-        browser.shows("task dead died").await;
+        browser.shows("task a1b2c3 died").await;
         scene.go_back(scene.at(3_100)).await;
         browser.shows("rolled back").await;
         keep_picture(browser, "dashboard-failure").await;
@@ -257,32 +258,36 @@ async fn first_paint(browser: &Browser, url: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn five_hundred_services_are_painted_about_as_fast_as_five() {
+async fn five_hundred_services_are_painted_at_most_in_twice_the_time_of_five() {
     let few = Scene::crowded(5, 100).await;
     let many = Scene::crowded(500, 100).await;
-    let mut fastest = Vec::new();
-    for scene in [&few, &many] {
-        browsed(scene, "first paint", async |browser, url| {
-            // The first one reads the records and starts what Chromium starts once.
-            first_paint(browser, url).await;
-            let mut paints = Vec::new();
-            for _ in 0..5 {
-                paints.push(first_paint(browser, url).await);
+    let (dashboard, listener, guard) = few.dashboard().await;
+    let url_of_few = guard.url();
+    let mut fastest = [f64::INFINITY; 2];
+    let looking = browsed(&many, "first paint", async |browser, url_of_many| {
+        // The first round reads the records, and starts what Chromium starts once.
+        for round in 0..6 {
+            for (place, url) in [&*url_of_few, url_of_many].into_iter().enumerate() {
+                let paint = first_paint(browser, url).await;
+                if round > 0 {
+                    fastest[place] = fastest[place].min(paint);
+                }
             }
-            fastest.push(paints.into_iter().fold(f64::INFINITY, f64::min));
-            browser.shows("0 deployments under way").await;
-        })
-        .await;
+        }
+    });
+    tokio::select! {
+        () = dashboard.serve(&listener) => unreachable!("it is served for ever"),
+        () = looking => {}
     }
-    let [few, many] = fastest[..] else {
+    let [few, many] = fastest;
+    if program().is_none() {
         return;
-    };
+    }
     let _ = writeln!(
         std::io::stderr(),
         "first paint with 5 services: {few:.0} ms, with 500 services and 50,000 deployments: {many:.0} ms"
     );
-    assert!(many < 300.0, "{many} ms");
-    assert!(many < few * 2.0 + 50.0, "{few} ms, {many} ms");
+    assert!(many < few * 2.0, "{few} ms, {many} ms");
 }
 
 #[tokio::test]

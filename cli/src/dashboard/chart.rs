@@ -10,7 +10,7 @@ const WIDTH: u32 = 720;
 const HEIGHT: u32 = 180;
 
 /// Where the bars stand.
-const LEFT: u32 = 48;
+const LEFT: u32 = 56;
 const BOTTOM: u32 = 156;
 const TOP: u32 = 14;
 

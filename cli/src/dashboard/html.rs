@@ -142,11 +142,11 @@ fn service_rows(frame: &Frame, rows: &[ServiceRow], with_stack: bool) -> Markup 
                         }
                         td data-name="Runs" { (row.runs) }
                         td data-name="Since" { @if let Some(since) = row.since { (time(since)) } @else { "-" } }
-                        td data-name="Last deployment" {
+                        td.long data-name="Last deployment" {
                             @if let Some(number) = row.number { "#" (number) " " }
                             (says(&row.state))
                         }
-                        td data-name="Waits, held" {
+                        td.long data-name="Waits, held" {
                             @if row.notes.is_empty() { "-" }
                             @else { ul.plain { @for note in &row.notes { li { (says(note)) } } } }
                         }
@@ -374,10 +374,10 @@ fn past_row(frame: &Frame, page: &ServicePage, past: &Past) -> Markup {
     html! {
         tr {
             td { a id=(format!("d-{}", past.number)) href=(frame.to(&deployment)) { "#" (past.number) } }
-            td data-name="Outcome" { (says(&past.state)) }
+            td.long data-name="Outcome" { (says(&past.state)) }
             td data-name="Image" { (past.image) }
             td data-name="Commit" { (past.commit.as_deref().unwrap_or("-")) }
-            td data-name="Asked for by" { (past.asked_by) }
+            td.long data-name="Asked for by" { (past.asked_by) }
             td data-name="Asked for" { (time(past.requested_at)) }
             td data-name="Took" { (past.took()) }
         }

@@ -1,5 +1,7 @@
 //! What tests look at: a stack with a service that deploys what is pushed and one that waits for approval.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,7 +17,6 @@ use longshore_rollout::triggers::push::deploy_push;
 use longshore_state::Worker;
 use longshore_testkit::{FakeCloud, FakeMirror, altered, digest, noon, subscriber};
 use serde_json::json;
-use std::net::Ipv4Addr;
 use tokio::net::TcpListener;
 
 use super::guard::Guard;
@@ -77,7 +78,7 @@ impl Scene {
         self.cloud.set_stack_record(StackRecord {
             stack: stack.to_owned(),
             operation,
-            pending_pushes: std::collections::BTreeMap::new(),
+            pending_pushes: BTreeMap::new(),
             pending_file: None,
             outbox: Vec::new(),
         });
@@ -121,12 +122,12 @@ impl Scene {
     }
 
     /// A task of what is under way dies, and leaves this line; ECS begins to go back.
-    pub async fn fail(&self, line: &str, at: DateTime<Utc>) {
+    pub async fn fail(&self, task: &str, line: &str, at: DateTime<Utc>) {
         let ours = self.cloud.primary_id(&self.api);
         self.cloud.add_stopped_task(
             &ours,
             TaskFailure {
-                task: "arn:aws:ecs:eu-west-1:111122223333:task/shop/dead".to_owned(),
+                task: format!("arn:aws:ecs:eu-west-1:111122223333:task/shop/{task}"),
                 stop_code: Some("EssentialContainerExited".to_owned()),
                 stopped_reason: Some("Essential container in task exited".to_owned()),
                 containers: vec![ContainerFailure {
@@ -139,8 +140,11 @@ impl Scene {
         );
         for message in ["listening on :8080", "loading the catalogue", line] {
             let message = message.to_owned();
-            self.cloud
-                .add_log_line("/shop/api", "api/app/dead", LogLine { at, message });
+            self.cloud.add_log_line(
+                "/shop/api",
+                &format!("api/app/{task}"),
+                LogLine { at, message },
+            );
         }
         let seconds = (at - noon(0)).num_seconds();
         self.cloud.roll_back(&self.api, seconds);
@@ -161,6 +165,7 @@ impl Scene {
         scene.push("v3", '3', 1_000).await;
         scene
             .fail(
+                "dead",
                 "panicked at src/main.rs:42: no such table: basket",
                 scene.at(1_090),
             )
@@ -211,7 +216,6 @@ impl Scene {
         let port = listener.local_addr().unwrap().port();
         let reader = Reader::new(&self.cloud, &self.mirror);
         let guard = || Guard::new(TOKEN.to_owned(), port);
-        // Listings are never old enough to be asked for twice, unless time passes.
         (Dashboard::new(guard(), reader, now), listener, guard())
     }
 }

@@ -136,7 +136,7 @@ async fn a_service_shows_its_tasks_its_history_and_what_can_be_done() {
         &[
             "2 of 2 tasks run",
             "<figure class=\"chart\">",
-            "3 deployments: 2 succeeded, 1 failed or went back; half of these took at most 2 min 40 s",
+            "3 deployments: 2 succeeded, 1 failed or went back; half of these took at most 1 min 35 s",
             "#2: rolled back",
             "href=\"../../services/shop/api/2.html\"",
             "href=\"../../ask/rollback/shop/api.html\"",
@@ -536,6 +536,65 @@ async fn a_sheet_leads_to_the_next_and_names_are_found() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_stack_is_compared_with_its_template_when_somebody_asks_for_it() {
+    let scene = Scene::with_history().await;
+    served(&scene, async |ask| {
+        let before = ask.get("stacks/shop.html").await.body;
+        contains(
+            &before,
+            &[
+                "It was not compared with its template",
+                "asked for by a payload or the command line (more memory)",
+                "ask/hold/shop.html",
+                "services/shop/web.html",
+            ],
+        );
+        let question = ask.get("ask/drift/shop.html").await.body;
+        contains(&question, &["changes nothing", "do/drift/shop"]);
+        let done = ask.post("do/drift/shop", "").await;
+        assert_eq!(done.header("location"), "../../stacks/shop.html");
+        let after = ask.get("stacks/shop.html").await.body;
+        contains(&after, &["Compared at", "there is no such stack"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_first_start_that_fails_is_on_the_page_of_its_stack_with_what_was_kept_of_its_log() {
+    let scene = Scene::new();
+    scene.change_stack(
+        "shop",
+        OperationState::Failed,
+        Some("the service did not stabilize"),
+    );
+    let record = scene.cloud.stack_record("shop").unwrap();
+    let failed = json!([{
+        "service": "jobs", "ecs_deployment_id": "ecs-svc/9", "task_definition": "shop-jobs:1",
+        "failures": [{"task": "task/shop/0f3c1", "stop_code": "EssentialContainerExited",
+            "containers": [{"name": "jobs", "exit_code": 127}]}],
+        "logs": [{"task": "task/shop/0f3c1", "container": "jobs", "log_group": "/shop/jobs",
+            "log_stream": "jobs/jobs/0f3c1",
+            "lines": [{"at": "2026-11-21T12:00:00Z", "message": "sh: migrate: not found"}]}],
+    }]);
+    let operation = altered(&record.operation, &json!({"failed_services": failed}));
+    scene
+        .cloud
+        .set_stack_record(longshore_rollout::stack_record::StackRecord {
+            operation,
+            ..record
+        });
+    let page = served(&scene, async |ask| ask.get("stacks/shop.html").await.body).await;
+    contains(
+        &page,
+        &[
+            "Tasks of jobs died of the change",
+            "jobs exited with 127 (command not found)",
+            "sh: migrate: not found",
+        ],
+    );
 }
 
 #[tokio::test]
