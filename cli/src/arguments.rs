@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use longshore_events::image::{DigestPrefix, ImageReference};
 
 use crate::cost::CostArguments;
+use crate::dashboard::DashboardArguments;
 use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
 use crate::slack::SlackCommand;
@@ -152,6 +153,7 @@ impl Command {
                 AwsCommand::Run(arguments) => arguments.output,
                 // What is printed is the program's.
                 AwsCommand::Exec(_) => Output::Text,
+                AwsCommand::Dashboard(_) => Output::Text,
                 AwsCommand::Hold(arguments) => arguments.output,
                 AwsCommand::Resume(arguments) => arguments.output,
                 AwsCommand::Approve(arguments) => arguments.output,
@@ -323,6 +325,11 @@ pub enum AwsCommand {
         after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/api --follow --container api\n  longshore logs shop/api --since 2h --output json\n  longshore logs shop/jobs --schedule nightly"
     )]
     Logs(LogsArguments),
+    /// Show all of this as a page on this machine, and act from it
+    #[command(
+        after_help = "The page is served on loopback until you end it, and acts with your credentials.\n\nExamples:\n  longshore dashboard\n  longshore dashboard --port 4100\n  longshore dashboard --export site"
+    )]
+    Dashboard(DashboardArguments),
     /// Deploy from now on to a service that another tool has made
     #[command(
         after_help = "Examples:\n  longshore adopt production/api --stack shop --tags \"v*\""

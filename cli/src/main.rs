@@ -8,6 +8,7 @@ mod arguments;
 mod asking;
 mod caller;
 mod cost;
+mod dashboard;
 mod deploy;
 mod doctor;
 mod excerpt;
@@ -192,6 +193,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
+        AwsCommand::Dashboard(arguments) => dashboard::run(&cloud, &cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,
         AwsCommand::Replay(arguments) => return replay::run(&cloud, &arguments).await,
         AwsCommand::Doctor(arguments) => {

@@ -63,7 +63,7 @@ pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
 }
 
 /// `shop/api goes back from shop/api:v2 (#4) to shop/api:v1 (#1)`.
-fn in_words(way: &WayBack) -> String {
+pub fn in_words(way: &WayBack) -> String {
     let WayBack {
         stack,
         service,

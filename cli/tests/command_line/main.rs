@@ -5,6 +5,11 @@
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+#[path = "../../src/dashboard/browser.rs"]
+mod browser;
+#[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod on_the_local_cloud;
 #[cfg(test)]
 mod stack_files;

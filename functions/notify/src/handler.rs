@@ -16,6 +16,8 @@ use longshore_runtime::metrics::{self, Metric};
 use longshore_state::DocumentStore;
 use serde_json::{Value, json};
 
+use crate::figures::figures;
+
 /// Kept back from the time that is left, for answering Lambda: an invocation that Lambda has to end is
 /// not distinguished from one that crashed.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
@@ -50,6 +52,12 @@ pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: Docu
             kind: kind(&error),
             message: format!("post {} of {subject}: {error}", event.detail_type()),
         })?;
+    // What the message says already was counted.
+    if outcome != NotifyOutcome::Outdated
+        && let Some((stack, figures)) = figures(&event)
+    {
+        metrics::measure(stack, &figures);
+    }
     let outcome = match outcome {
         NotifyOutcome::Posted => "posted",
         NotifyOutcome::Edited => "edited",

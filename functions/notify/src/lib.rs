@@ -1,5 +1,6 @@
 //! The `notify` function: wiring, nothing else.
 
+mod figures;
 mod handler;
 mod secret;
 

@@ -48,4 +48,7 @@ module "longshore" {
   log_level               = var.log_level
   log_retention_days      = var.log_retention_days
   alarm_actions           = var.alarm_actions
+
+  cloudwatch_dashboard     = var.cloudwatch_dashboard
+  failed_deployments_alarm = var.failed_deployments_alarm
 }

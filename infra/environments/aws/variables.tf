@@ -175,3 +175,17 @@ variable "tags" {
   type        = map(string)
   default     = {}
 }
+
+variable "cloudwatch_dashboard" {
+  description = "Whether to make a dashboard of CloudWatch: deployments, lead time, functions, queues and syncs."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "failed_deployments_alarm" {
+  description = "Whether an alarm tells alarm_actions of deployments that fail, besides Slack."
+  type        = bool
+  default     = false
+  nullable    = false
+}

@@ -300,3 +300,17 @@ variable "require_tls" {
   type        = bool
   default     = true
 }
+
+variable "cloudwatch_dashboard" {
+  description = "Whether to make a dashboard of CloudWatch: deployments, lead time, functions, queues and syncs."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "failed_deployments_alarm" {
+  description = "Whether an alarm tells alarm_actions of deployments that fail, besides Slack."
+  type        = bool
+  default     = false
+  nullable    = false
+}

@@ -3,7 +3,9 @@
 use longshore_events::incoming::ReleaseFile;
 use longshore_rollout::ports::ReleaseStore;
 use longshore_state::document::LARGEST_DOCUMENT;
-use longshore_state::store::{Address, DocumentVersions, StoredVersion};
+use longshore_state::store::{
+    Address, DocumentListing, DocumentVersions, ListedDocument, StoredVersion,
+};
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
 
 use crate::AwsCloud;
@@ -47,6 +49,37 @@ impl DocumentStore for AwsCloud {
     async fn list_documents(&self, prefix: &str) -> Result<Vec<String>, CallError> {
         let listed = self.list_objects(&self.state_bucket_name, prefix).await?;
         Ok(listed.into_iter().map(|object| object.key).collect())
+    }
+}
+
+/// What is left out is grouped by S3 by what its keys begin with, up to and with `apart`: a group counts as one key of a
+/// page, whatever is in it (the Amazon S3 API Reference, ListObjectsV2, Delimiter).
+impl DocumentListing for AwsCloud {
+    async fn list_with_tags(
+        &self,
+        prefix: &str,
+        apart: Option<&str>,
+    ) -> Result<Vec<ListedDocument>, CallError> {
+        let bucket = &self.state_bucket_name;
+        let mut pages = self
+            .s3()
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .set_delimiter(apart.map(str::to_owned))
+            .into_paginator()
+            .send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed(format!("list s3://{bucket}/{prefix}")))?;
+            let objects = page.contents.unwrap_or_default().into_iter();
+            listed.extend(objects.filter_map(|object| {
+                let (key, tag) = (object.key?, object.e_tag?);
+                let is_apart = apart.is_some_and(|apart| has(&key, prefix, apart));
+                (!is_apart).then_some(ListedDocument { key, tag })
+            }));
+        }
+        Ok(listed)
     }
 }
 
@@ -115,6 +148,13 @@ impl AwsCloud {
     fn bucket_of<'a>(&'a self, address: &'a Address) -> &'a str {
         address.bucket.as_ref().unwrap_or(&self.state_bucket_name)
     }
+}
+
+/// Whether `apart` follows in a key after the prefix: where the bucket does not group by more than one character, it
+/// lists that as well.
+fn has(key: &str, prefix: &str, apart: &str) -> bool {
+    let rest = key.strip_prefix(prefix);
+    rest.is_some_and(|rest| rest.contains(apart))
 }
 
 /// A read of a document is never a wrong request: where it is refused, the object is too large, or S3 cannot decrypt it.

@@ -20,6 +20,13 @@ pub enum Metric {
     SyncFailedFiles,
     /// Seconds from a bottle sync's beginning to its end.
     SyncDuration,
+    DeploymentsSucceeded,
+    /// Seconds from the request of a deployment that succeeded, such as the push, to its end.
+    DeploymentLeadTime,
+    DeploymentsFailed,
+    /// Those that failed, and whose service is stable again on what ran before.
+    DeploymentsRolledBack,
+    StackChangesFailed,
 }
 
 impl Metric {
@@ -31,17 +38,26 @@ impl Metric {
             Self::SyncedBytes => "SyncedBytes",
             Self::SyncFailedFiles => "SyncFailedFiles",
             Self::SyncDuration => "SyncDuration",
+            Self::DeploymentsSucceeded => "DeploymentsSucceeded",
+            Self::DeploymentLeadTime => "DeploymentLeadTime",
+            Self::DeploymentsFailed => "DeploymentsFailed",
+            Self::DeploymentsRolledBack => "DeploymentsRolledBack",
+            Self::StackChangesFailed => "StackChangesFailed",
         }
     }
 
     fn unit(self) -> &'static str {
         match self {
             Self::SyncedBytes => "Bytes",
-            Self::SyncDuration => "Seconds",
+            Self::SyncDuration | Self::DeploymentLeadTime => "Seconds",
             Self::MalformedEvents
             | Self::PendingShards
             | Self::SyncedFiles
-            | Self::SyncFailedFiles => "Count",
+            | Self::SyncFailedFiles
+            | Self::DeploymentsSucceeded
+            | Self::DeploymentsFailed
+            | Self::DeploymentsRolledBack
+            | Self::StackChangesFailed => "Count",
         }
     }
 }

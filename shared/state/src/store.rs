@@ -86,6 +86,25 @@ pub trait DocumentStore {
     fn list_documents(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, CallError>>;
 }
 
+/// A document of the state bucket as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedDocument {
+    pub key: String,
+    /// Its entity tag: see [`Version::tag`].
+    pub tag: String,
+}
+
+/// Where a listing says which documents have changed, so that only these are read again.
+pub trait DocumentListing {
+    /// The documents of the state bucket whose keys begin with `prefix`, in the order of their bytes. Those in whose
+    /// keys `apart` follows somewhere after the prefix are left out, and cost next to nothing, however many they are.
+    fn list_with_tags(
+        &self,
+        prefix: &str,
+        apart: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<ListedDocument>, CallError>>;
+}
+
 /// A version of an object that the bucket keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVersion {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use longshore_state::document::to_bytes;
-use longshore_state::store::{Address, StoredVersion};
+use longshore_state::store::{Address, ListedDocument, StoredVersion};
 use longshore_state::{CallError, DocumentStore, ErrorClass, Key, Version, WriteCondition};
 
 use crate::builders::noon;
@@ -48,6 +48,19 @@ impl Objects {
             .keys()
             .filter(|key| key.starts_with(prefix))
             .cloned()
+            .collect()
+    }
+
+    /// The objects whose keys begin with `prefix`, without those in whose keys `apart` follows.
+    pub fn listed(&self, prefix: &str, apart: Option<&str>) -> Vec<ListedDocument> {
+        let objects = self.objects.range(prefix.to_owned()..);
+        objects
+            .map_while(|(key, (_, version))| Some((key, key.strip_prefix(prefix)?, version)))
+            .filter(|(_, rest, _)| apart.is_none_or(|apart| !rest.contains(apart)))
+            .map(|(key, _, version)| ListedDocument {
+                key: key.clone(),
+                tag: version.to_string(),
+            })
             .collect()
     }
 

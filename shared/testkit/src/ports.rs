@@ -8,7 +8,9 @@ use longshore_rollout::ports::{
     ServiceScaler, StreamLine, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskSchedules,
     TaskState,
 };
-use longshore_state::store::{Address, DocumentVersions, StoredVersion};
+use longshore_state::store::{
+    Address, DocumentListing, DocumentVersions, ListedDocument, StoredVersion,
+};
 use longshore_state::{
     CallError, DocumentStore, ErrorClass, EventPublisher, Version, WriteCondition,
 };
@@ -297,6 +299,19 @@ impl DocumentStore for FakeCloud {
         self.give_way().await;
         self.call(&operation("ListObjectsV2", prefix), |account| {
             Ok(account.objects.keys(prefix))
+        })
+    }
+}
+
+impl DocumentListing for FakeCloud {
+    async fn list_with_tags(
+        &self,
+        prefix: &str,
+        apart: Option<&str>,
+    ) -> Result<Vec<ListedDocument>, CallError> {
+        self.give_way().await;
+        self.call(&operation("ListObjectsV2", prefix), |account| {
+            Ok(account.objects.listed(prefix, apart))
         })
     }
 }
