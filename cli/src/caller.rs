@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use longshore_aws::AwsCloud;
 use longshore_events::longshore::Caller;
+use longshore_rollout::installation::Installation as _;
 
 use crate::arguments::AwsCommand;
 
@@ -27,6 +28,7 @@ pub fn is_reported(command: &AwsCommand) -> bool {
             | AwsCommand::Deploy(_)
             | AwsCommand::Rollback(_)
             | AwsCommand::Restart(_)
+            | AwsCommand::Scale(_)
             | AwsCommand::Hold(_)
             | AwsCommand::Resume(_)
             | AwsCommand::Approve(_)
@@ -39,7 +41,7 @@ pub async fn look_up(cloud: &AwsCloud) {
     let caller = match of_pipeline(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
     {
         Some(caller) => Some(caller),
-        None => cloud.caller_arn().await.ok().as_deref().and_then(of_arn),
+        None => cloud.caller().await.ok().and_then(|known| of_arn(&known.arn)),
     };
     if let Some(caller) = caller {
         CALLER.get_or_init(|| caller);

@@ -50,7 +50,7 @@ fn scaled_in_words(scaled: &[Scaled]) -> String {
             note,
         } = scaled;
         let note = with_note(note.as_deref());
-        let by = by.as_deref().unwrap_or("hand");
+        let by = by.as_ref().map_or("hand", |by| by.name.as_str());
         format!(
             "\nscaled by {by} at {}: from {from} to {to}{note}",
             second(*at)

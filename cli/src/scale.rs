@@ -2,17 +2,17 @@
 
 use longshore_policy::route::ServiceId;
 use longshore_report::words::counted;
-use longshore_rollout::installation::Installation;
 use longshore_rollout::ports::{Cloud, ServiceScaler};
 use longshore_rollout::triggers::scale::{ScaleOutcome, ScaledBy, scale};
 use serde_json::json;
 
 use crate::arguments::ScaleArguments;
+use crate::caller::caller;
 use crate::outcome::{DRY_RUN, worker};
 use crate::output::Output;
 
 /// Sets how many tasks of a service run, and says from how many it goes to how many.
-pub async fn run<C: Cloud + ServiceScaler + Installation>(
+pub async fn run<C: Cloud + ServiceScaler>(
     cloud: &C,
     arguments: ScaleArguments,
 ) -> anyhow::Result<String> {
@@ -27,11 +27,9 @@ pub async fn run<C: Cloud + ServiceScaler + Installation>(
         stack: service.stack,
         service: service.service,
     };
-    // Whoever cannot be named may still scale.
-    let caller = cloud.caller().await.ok().map(|caller| name_of(&caller.arn));
     let by = ScaledBy {
-        name: caller.as_deref(),
-        note: note.as_deref(),
+        by: caller(),
+        note,
     };
     let outcome = scale(cloud, &service_id, count, by, dry_run, &worker()).await?;
     let is_new = outcome.from != outcome.to;
@@ -49,11 +47,6 @@ pub async fn run<C: Cloud + ServiceScaler + Installation>(
         }))?,
         Output::Text => in_words(&outcome, dry_run),
     })
-}
-
-/// What of an ARN of STS names somebody: `user/ada`, `assumed-role/deployer/ada@example.com`.
-fn name_of(arn: &str) -> String {
-    arn.splitn(6, ':').nth(5).unwrap_or(arn).to_owned()
 }
 
 fn in_words(outcome: &ScaleOutcome, dry_run: bool) -> String {
@@ -79,7 +72,6 @@ fn in_words(outcome: &ScaleOutcome, dry_run: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use longshore_events::longshore::LongshoreEvent;
     use longshore_testkit::{FakeCloud, subscriber};
     use serde_json::Value;
 
@@ -118,29 +110,5 @@ mod tests {
         let again: Value = serde_json::from_str(&again).unwrap();
         assert_eq!(again["outcome"], "nothing");
         assert_eq!(cloud.service(&api).unwrap().desired_count, 5);
-    }
-
-    #[tokio::test]
-    async fn whoever_scaled_is_published_by_the_name_that_aws_has_where_it_says_one() {
-        let api = subscriber("api");
-        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
-        run(&cloud, arguments(5, false, Output::Text))
-            .await
-            .unwrap();
-        cloud.installation().caller = None;
-        run(&cloud, arguments(1, false, Output::Text))
-            .await
-            .unwrap();
-        let by = cloud
-            .published()
-            .into_iter()
-            .filter_map(|event| match event {
-                LongshoreEvent::ServiceScaled(event) => Some((event.from, event.to, event.by)),
-                _ => None,
-            });
-        assert_eq!(
-            by.collect::<Vec<_>>(),
-            [(2, 5, Some("user/ada".to_owned())), (5, 1, None)]
-        );
     }
 }

@@ -525,7 +525,7 @@ impl AnyEvent {
                 (self.text(), self.text()),
                 (any::<u32>(), any::<u32>()),
                 self.time(),
-                prop::option::of(self.text()),
+                self.caller(),
                 prop::option::of(self.text())
             )
                 .prop_map(|((stack, service), (from, to), at, by, note)| {

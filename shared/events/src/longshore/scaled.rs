@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Caller;
+
 /// Somebody set how many tasks of a service run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceScaled {
@@ -14,9 +16,8 @@ pub struct ServiceScaled {
     /// How many are to run.
     pub to: u32,
     pub at: DateTime<Utc>,
-    /// Who, as AWS names whose credentials were used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub by: Option<Caller>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

@@ -3,8 +3,8 @@
 use longshore_events::longshore::ServiceScaled;
 
 use super::blocks::Message;
-use super::draft::{Draft, KEY, SUBJECT, asked_at, fact, place, quoted_note};
-use super::text::{code, line};
+use super::draft::{Draft, SUBJECT, asked_at, fact, place, quoted_note, who};
+use super::text::line;
 use crate::words::counted;
 
 pub(super) fn scaled(event: &ServiceScaled) -> Message {
@@ -24,9 +24,9 @@ pub(super) fn scaled(event: &ServiceScaled) -> Message {
             "⚖️ Scaled: {} from {from} to {tasks}",
             line(&format!("{stack}/{service}"), SUBJECT)
         ),
-        rest: by.map_or_else(String::new, |by| format!(", by {}", line(by, SUBJECT))),
+        rest: by.map_or_else(String::new, |by| format!(", by {}", line(&by.name, SUBJECT))),
         facts: by
-            .map(|by| fact("Set by", &code(by, KEY)))
+            .map(|by| fact("Set by", &who(by)))
             .into_iter()
             .collect(),
         note: note.as_deref().map(quoted_note),

@@ -1,7 +1,7 @@
 //! A number of tasks that somebody set by hand.
 
 use chrono::{DateTime, Utc};
-use longshore_events::longshore::{LongshoreEvent, ServiceScaled};
+use longshore_events::longshore::{Caller, LongshoreEvent, ServiceScaled};
 use longshore_policy::route::ServiceId;
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,8 @@ pub struct Scaled {
     /// How many are to run.
     pub to: u32,
     pub at: DateTime<Utc>,
-    /// Who, as AWS names whose credentials were used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub by: Option<Caller>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

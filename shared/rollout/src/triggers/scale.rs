@@ -1,5 +1,6 @@
 //! A number of tasks by hand. The tasks that run stay: it is not a deployment, and the record says what was set.
 
+use longshore_events::longshore::Caller;
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, Worker};
 use serde::Serialize;
@@ -28,11 +29,10 @@ pub struct ScaleOutcome {
 }
 
 /// Who sets a number of tasks, and why.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ScaledBy<'a> {
-    /// As AWS names whose credentials are used.
-    pub name: Option<&'a str>,
-    pub note: Option<&'a str>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScaledBy {
+    pub by: Option<Caller>,
+    pub note: Option<String>,
 }
 
 /// Asks ECS to run `to` tasks of a service, writes that down, and publishes it. With `dry_run` nothing is done, and the
@@ -44,7 +44,7 @@ pub async fn scale<C: Cloud + ServiceScaler>(
     cloud: &C,
     service_id: &ServiceId,
     to: u32,
-    by: ScaledBy<'_>,
+    by: ScaledBy,
     dry_run: bool,
     worker: &Worker,
 ) -> Result<ScaleOutcome, AskError> {
@@ -85,8 +85,8 @@ pub async fn scale<C: Cloud + ServiceScaler>(
         from,
         to,
         at: worker.now,
-        by: by.name.map(str::to_owned),
-        note: by.note.map(str::to_owned),
+        by: by.by,
+        note: by.note,
     };
     let write = async {
         let Some(stored) = cloud.load(service_id).await? else {

@@ -1,6 +1,6 @@
 //! A number of tasks by hand: ECS is asked for it and nothing else, the record says it, and what keeps it back.
 
-use longshore_events::longshore::{LongshoreEvent, OperationKind, StackSource};
+use longshore_events::longshore::{Caller, LongshoreEvent, OperationKind, StackSource};
 use longshore_events::manual::HoldPayload;
 use longshore_policy::route::Subscriber;
 use longshore_rollout::asked::AskError;
@@ -20,8 +20,8 @@ async fn scaled(cloud: &FakeCloud, to: u32, dry_run: bool) -> Result<ScaleOutcom
         &api,
         to,
         ScaledBy {
-            name: Some("user/ada"),
-            note: Some("the sale"),
+            by: Some(Caller::named("user/ada")),
+            note: Some("the sale".to_owned()),
         },
         dry_run,
         &worker("scale", 100),
@@ -52,7 +52,7 @@ fn desired(cloud: &FakeCloud, api: &Subscriber) -> i32 {
 }
 
 /// The numbers that were published, and by whom they were set.
-fn scaled_events(cloud: &FakeCloud) -> Vec<(u32, u32, Option<String>)> {
+fn scaled_events(cloud: &FakeCloud) -> Vec<(u32, u32, Option<Caller>)> {
     let published = cloud.published().into_iter();
     published
         .filter_map(|event| match event {
@@ -83,8 +83,8 @@ async fn a_number_is_set_without_a_deployment_and_the_record_says_it() {
     let last = record.scaled.last().unwrap();
     assert_eq!((last.from, last.to), (2, 5));
     assert_eq!(last.note.as_deref(), Some("the sale"));
-    assert_eq!(last.by.as_deref(), Some("user/ada"));
-    assert_eq!(scaled_events(&cloud), [(2, 5, Some("user/ada".to_owned()))]);
+    assert_eq!(last.by, Some(Caller::named("user/ada")));
+    assert_eq!(scaled_events(&cloud), [(2, 5, Some(Caller::named("user/ada")))]);
     assert!(record.outbox.is_empty());
     // The same again sets nothing.
     scaled(&cloud, 5, false).await.unwrap();

@@ -1,6 +1,6 @@
 //! Numbers of tasks that people set.
 
-use longshore_events::longshore::{LongshoreEvent, ServiceScaled};
+use longshore_events::longshore::{Caller, LongshoreEvent, ServiceScaled};
 
 use super::scene::{after, message, texts};
 
@@ -11,7 +11,7 @@ fn scaled(from: u32, to: u32, by: Option<&str>, note: Option<&str>) -> Longshore
         from,
         to,
         at: after(0),
-        by: by.map(str::to_owned),
+        by: by.map(Caller::named),
         note: note.map(str::to_owned),
     })
 }
