@@ -34,14 +34,19 @@ pub async fn drift<C: ProvisioningCloud>(
             reason: "there is no such stack".to_owned(),
         });
     };
-    let template = Template::parse(&template);
-    let metadata = template.as_ref().and_then(Template::metadata);
-    let by_design = template.map(|template| template.changed_by_design());
     let drifted = cloud.drift(stack).await?;
     Ok(DriftReport {
         stack: stack.to_owned(),
-        drifted: unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default()),
+        drifted: without_design(drifted, Some(&template)),
     })
+}
+
+/// Without what is changed by design, as far as the template says it.
+fn without_design(drifted: Vec<Drift>, template: Option<&str>) -> Vec<Drift> {
+    let template = template.and_then(Template::parse);
+    let metadata = template.as_ref().and_then(Template::metadata);
+    let by_design = template.map(|template| template.changed_by_design());
+    unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default())
 }
 
 /// What the last comparison of a stack with its template found.
@@ -69,10 +74,7 @@ pub async fn last_drift<C: ProvisioningCloud>(
         return Ok(Some(LastDrift { at, drifted }));
     }
     let template = cloud.template(stack).await?;
-    let template = template.and_then(|template| Template::parse(&template));
-    let metadata = template.as_ref().and_then(Template::metadata);
-    let by_design = template.map(|template| template.changed_by_design());
-    let drifted = unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default());
+    let drifted = without_design(drifted, template.as_deref());
     Ok(Some(LastDrift { at, drifted }))
 }
 

@@ -277,3 +277,51 @@ async fn events_are_read_page_by_page_back_to_the_beginning_of_the_last_change()
     let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids, ["2", "3"]);
 }
+
+#[tokio::test]
+async fn what_the_last_comparison_found_is_read_without_another_one() {
+    for (information, expected) in [
+        (
+            "<DriftInformation><StackDriftStatus>NOT_CHECKED</StackDriftStatus></DriftInformation>",
+            None,
+        ),
+        ("", None),
+        (
+            "<DriftInformation><StackDriftStatus>IN_SYNC</StackDriftStatus>\
+             <LastCheckTimestamp>2026-11-21T12:00:00.000Z</LastCheckTimestamp></DriftInformation>",
+            Some(0),
+        ),
+        (
+            "<DriftInformation><StackDriftStatus>DRIFTED</StackDriftStatus>\
+             <LastCheckTimestamp>2026-11-21T12:00:00.000Z</LastCheckTimestamp></DriftInformation>",
+            Some(1),
+        ),
+    ] {
+        let wire = Wire::new(move |call| match call.name.as_str() {
+            "DescribeStacks" => answer(
+                "DescribeStacks",
+                &format!(
+                    "<Stacks><member><StackName>shop</StackName><StackId>{STACK_ID}</StackId>\
+                     <CreationTime>2026-11-21T10:00:00.000Z</CreationTime>\
+                     <StackStatus>UPDATE_COMPLETE</StackStatus>{information}</member></Stacks>"
+                ),
+            ),
+            "DescribeStackResourceDrifts" => answer(
+                "DescribeStackResourceDrifts",
+                &format!(
+                    "<StackResourceDrifts><member><StackId>{STACK_ID}</StackId>\
+                     <LogicalResourceId>Bucket</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+                     <StackResourceDriftStatus>DELETED</StackResourceDriftStatus>\
+                     <Timestamp>2026-11-21T12:00:00.000Z</Timestamp></member></StackResourceDrifts>"
+                ),
+            ),
+            other => panic!("{other}"),
+        });
+        let found = wire.cloud().last_drift("shop").await.unwrap();
+        assert_eq!(found.as_ref().map(|(_, drifts)| drifts.len()), expected);
+        if let Some((at, drifts)) = found {
+            assert_eq!(at.to_rfc3339(), "2026-11-21T12:00:00+00:00");
+            assert!(drifts.iter().all(|drift| drift.deleted));
+        }
+    }
+}
