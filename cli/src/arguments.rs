@@ -7,7 +7,6 @@ use clap_complete::Shell;
 use longshore_events::image::{DigestPrefix, ImageReference};
 
 use crate::cost::CostArguments;
-use crate::dashboard::DashboardArguments;
 use crate::init::InitArguments;
 use crate::schema::SchemaArguments;
 use crate::slack::SlackCommand;
@@ -166,6 +165,17 @@ impl Command {
             },
         }
     }
+}
+
+/// `longshore dashboard`.
+#[derive(Debug, Args)]
+pub struct DashboardArguments {
+    /// The port on loopback to listen on; without it, one that is free
+    #[arg(long, conflicts_with = "export")]
+    pub port: Option<u16>,
+    /// Write a static copy into this directory instead, from which nothing can be done
+    #[arg(long, value_name = "DIR")]
+    pub export: Option<PathBuf>,
 }
 
 /// `longshore completions`.

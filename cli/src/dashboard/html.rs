@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use longshore_bottles::sync::SyncStatus;
 use longshore_bottles::sync::record::Sync;
-use longshore_report::words::{counted, number, second, short_name};
+use longshore_report::words::{counted, for_terminal, number, second, short_name};
 use maud::{DOCTYPE, Markup, html};
 
 use super::address::{Act, Page, SCRIPT, STYLE, Verb};
@@ -106,7 +106,8 @@ impl Frame {
                 }
             }
         };
-        page.into_string()
+        // A note or a log may hold what turns a text around in a browser as well.
+        for_terminal(&page.into_string())
     }
 }
 

@@ -21,32 +21,22 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod view;
+#[cfg(test)]
+mod view_tests;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use anyhow::Context as _;
 use chrono::Utc;
-use clap::Args;
 use longshore_bottles::ports::SyncCloud;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::arguments::DashboardArguments;
 use crate::terminal;
 use guard::Guard;
 use reading::{Reader, Seen};
 use server::Dashboard;
-
-/// `longshore dashboard`.
-#[derive(Debug, Args)]
-pub struct DashboardArguments {
-    /// The port on loopback to listen on; without it, one that is free
-    #[arg(long, conflicts_with = "export")]
-    pub port: Option<u16>,
-    /// Write a static copy into this directory instead, from which nothing can be done
-    #[arg(long, value_name = "DIR")]
-    pub export: Option<PathBuf>,
-}
 
 /// Serves the pages until somebody ends it, or writes a copy of them.
 pub async fn run<C: Seen, M: SyncCloud>(

@@ -591,3 +591,19 @@ fn news(
         services,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_stays_flat_however_much_is_looked_at() {
+        let mut kept = Kept::default();
+        for number in 0..10_000_u32 {
+            kept.keep(number, number, 100);
+            kept.keep(number, number, 100);
+        }
+        assert_eq!((kept.by_key.len(), kept.order.len()), (100, 100));
+        assert!(kept.by_key.contains_key(&9_999) && !kept.by_key.contains_key(&9_899));
+    }
+}

@@ -26,7 +26,8 @@ use super::server::Dashboard;
 pub const TOKEN: &str = "0f3c1a2b4d5e6f708192a3b4c5d6e7f8";
 
 /// What nobody may get into a page.
-pub const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;";
+pub const HOSTILE: &str =
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\u{202e}\u{1b}[2J";
 
 pub struct Scene {
     pub cloud: FakeCloud,

@@ -200,6 +200,7 @@ fn subject(event: &LongshoreEvent) -> (Option<&str>, Option<&str>) {
         LongshoreEvent::DeploymentWaiting(event) => of_service(&event.stack, &event.service),
         LongshoreEvent::ImageMissing(event) => of_service(&event.stack, &event.service),
         LongshoreEvent::ScheduledTaskFailed(event) => of_service(&event.stack, &event.service),
+        LongshoreEvent::ServiceScaled(event) => of_service(&event.stack, &event.service),
         LongshoreEvent::DeploymentsHeld(event) => (Some(&event.stack), only(&event.services)),
         LongshoreEvent::DeploymentsResumed(event) => (Some(&event.stack), only(&event.services)),
         LongshoreEvent::StackApplying(event) => (Some(&event.stack.stack), None),
