@@ -32,6 +32,7 @@ pub fn is_reported(command: &AwsCommand) -> bool {
             | AwsCommand::Hold(_)
             | AwsCommand::Resume(_)
             | AwsCommand::Approve(_)
+            | AwsCommand::Dashboard(_)
     )
 }
 
@@ -41,7 +42,11 @@ pub async fn look_up(cloud: &AwsCloud) {
     let caller = match of_pipeline(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
     {
         Some(caller) => Some(caller),
-        None => cloud.caller().await.ok().and_then(|known| of_arn(&known.arn)),
+        None => cloud
+            .caller()
+            .await
+            .ok()
+            .and_then(|known| of_arn(&known.arn)),
     };
     if let Some(caller) = caller {
         CALLER.get_or_init(|| caller);

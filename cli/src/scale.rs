@@ -27,10 +27,7 @@ pub async fn run<C: Cloud + ServiceScaler>(
         stack: service.stack,
         service: service.service,
     };
-    let by = ScaledBy {
-        by: caller(),
-        note,
-    };
+    let by = ScaledBy { by: caller(), note };
     let outcome = scale(cloud, &service_id, count, by, dry_run, &worker()).await?;
     let is_new = outcome.from != outcome.to;
     Ok(match output {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use longshore_events::image::DigestPrefix;
 use longshore_events::longshore::WaitReason;
 use longshore_events::manual::RollbackPayload;
 use longshore_policy::route::ServiceId;
@@ -77,7 +78,7 @@ async fn would_approve<C: Seen>(
     fixed.extend(digest.map(|digest| ("digest", digest.to_string())));
     let arguments = ApproveArguments {
         service,
-        digest: digest.cloned(),
+        digest: digest.cloned().map(DigestPrefix::from),
         dry_run: true,
         wait: NO_WAIT,
         output: Output::Text,
@@ -96,6 +97,7 @@ async fn would_roll_back<C: Seen>(
         service: service.service.clone(),
         to: number(fields)?,
         note: None,
+        by: None,
     };
     match way_back(cloud, &payload, &worker()).await? {
         None => anyhow::bail!(
@@ -138,6 +140,7 @@ async fn done<C: Seen>(
             let arguments = ResumeArguments {
                 subject,
                 dry_run,
+                wait: NO_WAIT,
                 output: Output::Text,
             };
             hold::run_resume(cloud, arguments).await?

@@ -20,6 +20,7 @@ use longshore_rollout::documents::{HistoryStore, RecordStore, StackRecordStore};
 use longshore_rollout::history::{ContainerLog, log_streams};
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::record::{Deployment, Record};
+use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::stack_record::StackRecord;
 use longshore_state::store::DocumentListing;
 use longshore_state::{CallError, ErrorClass};
@@ -31,9 +32,9 @@ use super::view::{
 };
 
 /// What the pages need of AWS.
-pub trait Seen: Cloud + TaskLogs + DocumentListing + ProvisioningCloud {}
+pub trait Seen: Cloud + TaskLogs + ServiceViews + DocumentListing + ProvisioningCloud {}
 
-impl<T: Cloud + TaskLogs + DocumentListing + ProvisioningCloud> Seen for T {}
+impl<T: Cloud + TaskLogs + ServiceViews + DocumentListing + ProvisioningCloud> Seen for T {}
 
 /// How long a listing is good for: several pages that are open cost no more than one.
 const LISTING_LASTS: TimeDelta = TimeDelta::seconds(1);

@@ -70,6 +70,7 @@ impl Scene {
     pub fn change_stack(&self, stack: &str, state: OperationState, reason: Option<&str>) {
         let source = StackSource::Manual {
             note: Some("more memory".to_owned()),
+            by: None,
         };
         let at = self.at(-600);
         let mut operation = Operation::begin("change-1", OperationKind::Apply, source, at);

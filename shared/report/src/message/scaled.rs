@@ -24,11 +24,10 @@ pub(super) fn scaled(event: &ServiceScaled) -> Message {
             "⚖️ Scaled: {} from {from} to {tasks}",
             line(&format!("{stack}/{service}"), SUBJECT)
         ),
-        rest: by.map_or_else(String::new, |by| format!(", by {}", line(&by.name, SUBJECT))),
-        facts: by
-            .map(|by| fact("Set by", &who(by)))
-            .into_iter()
-            .collect(),
+        rest: by.map_or_else(String::new, |by| {
+            format!(", by {}", line(&by.name, SUBJECT))
+        }),
+        facts: by.map(|by| fact("Set by", &who(by))).into_iter().collect(),
         note: note.as_deref().map(quoted_note),
         context: vec![
             place("stack", stack),

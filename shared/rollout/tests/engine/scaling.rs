@@ -84,7 +84,10 @@ async fn a_number_is_set_without_a_deployment_and_the_record_says_it() {
     assert_eq!((last.from, last.to), (2, 5));
     assert_eq!(last.note.as_deref(), Some("the sale"));
     assert_eq!(last.by, Some(Caller::named("user/ada")));
-    assert_eq!(scaled_events(&cloud), [(2, 5, Some(Caller::named("user/ada")))]);
+    assert_eq!(
+        scaled_events(&cloud),
+        [(2, 5, Some(Caller::named("user/ada")))]
+    );
     assert!(record.outbox.is_empty());
     // The same again sets nothing.
     scaled(&cloud, 5, false).await.unwrap();
