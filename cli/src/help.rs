@@ -39,7 +39,14 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Mirrors of Homebrew's bottles", &["sync"]),
     (
         "Longshore itself",
-        &["adopt", "doctor", "replay", "completions", "manual"],
+        &[
+            "adopt",
+            "doctor",
+            "replay",
+            "slack",
+            "completions",
+            "manual",
+        ],
     ),
 ];
 

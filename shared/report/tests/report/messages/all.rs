@@ -11,11 +11,11 @@ use longshore_report::{
 };
 use proptest::prelude::*;
 
-use super::any::any_message;
+use super::any::{any_event, any_message};
 use super::scene::{
-    deployment, failed, held, message, payload, refused, resumed, rolled_back, skipped,
-    stack_applying, stack_failed, stack_ready, started, sync_failed, sync_planned, sync_progressed,
-    task_failure, texts, waiting,
+    Sample, deployment, every, failed, held, message, payload, refused, resumed, rolled_back,
+    skipped, stack_applying, stack_failed, stack_ready, started, sync_failed, sync_planned,
+    sync_progressed, task_failure, texts, waiting,
 };
 
 #[test]
@@ -166,6 +166,14 @@ fn characters(text: &str) -> usize {
 }
 
 proptest! {
+    #[test]
+    fn every_kind_that_people_hear_of_is_among_the_samples(event in any_event()) {
+        if longshore_report::message(&event, &Console::default()).is_some() {
+            let is_it = |sample: &Sample| sample.event.detail_type() == event.detail_type();
+            prop_assert!(every().iter().any(is_it), "{}", event.detail_type());
+        }
+    }
+
     #[test]
     fn every_message_is_within_slacks_limits(message in any_message()) {
         prop_assert!(!message.text.trim().is_empty());

@@ -1,6 +1,7 @@
 //! Messages of any event, with any texts in it.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use longshore_events::longshore::LongshoreEvent;
 use longshore_report::{Console, Message, message, transfer_message};
 use longshore_testkit::AnyEvent;
 use proptest::prelude::*;
@@ -51,16 +52,21 @@ fn time() -> BoxedStrategy<DateTime<Utc>> {
     .boxed()
 }
 
+const ANY: AnyEvent = AnyEvent {
+    text: hostile,
+    time,
+    most: 30,
+};
+
+pub fn any_event() -> BoxedStrategy<LongshoreEvent> {
+    ANY.event()
+}
+
 /// Every message that Longshore sends: of an event, or of a list of files.
 pub fn any_message() -> BoxedStrategy<Message> {
-    let any_event = AnyEvent {
-        text: hostile,
-        time,
-        most: 30,
-    };
     prop_oneof![
-        9 => any_event.event().prop_filter_map("not posted", |event| message(&event, &Console::of_region("eu-west-1"))),
-        1 => (hostile(), any_event.transfer_report())
+        9 => any_event().prop_filter_map("not posted", |event| message(&event, &Console::of_region("eu-west-1"))),
+        1 => (hostile(), ANY.transfer_report())
             .prop_map(|(bucket, report)| transfer_message(&bucket, &report)),
     ]
     .boxed()

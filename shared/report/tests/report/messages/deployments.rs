@@ -1,14 +1,14 @@
 //! Messages of deployments and of release files.
 
 use longshore_events::longshore::{
-    DeploymentProgressed, DeploymentSucceeded, DeploymentSuperseded, DocumentUnreadable,
+    Caller, DeploymentProgressed, DeploymentSucceeded, DeploymentSuperseded, DocumentUnreadable,
     DocumentVersion, FailedPhase, ImageMissing, ImageNeed, LongshoreEvent, RolloutProgress,
     ScheduledTaskFailed, SkipReason, Source, TaskFailure, WaitReason,
 };
 
 use super::scene::{
-    DIGEST, after, deployment, failed, failed_in, image, message, never_started, refused, release,
-    rolled_back, skipped, started, task_failure, texts, waiting,
+    DIGEST, after, deployment, failed, failed_in, held, image, message, never_started, pipeline,
+    refused, release, resumed, rolled_back, skipped, started, task_failure, texts, waiting,
 };
 
 #[test]
@@ -211,6 +211,45 @@ fn a_deployment_that_waits_for_each_reason() {
             format!("a_deployment_that_waits_for__{name}"),
             message(&waiting(reason, until))
         );
+    }
+}
+
+#[test]
+fn a_hold_and_its_end() {
+    insta::assert_json_snapshot!(message(&held(Some(after(28_800)))));
+    insta::assert_json_snapshot!(message(&resumed()));
+    let LongshoreEvent::DeploymentsHeld(mut of_one) = held(None) else {
+        unreachable!("it is made as one");
+    };
+    of_one.services = vec!["api".to_owned()];
+    let text = message(&LongshoreEvent::DeploymentsHeld(of_one)).text;
+    assert_eq!(
+        text,
+        "🔒 Deployments held: shop/api, until somebody resumes them"
+    );
+}
+
+#[test]
+fn a_pipeline_is_named_with_the_page_of_its_run_and_an_address_that_is_none_is_left_out() {
+    let shown = |by| {
+        let note = None;
+        texts(&message(&started(Source::Manual { note, by }))).join("\n")
+    };
+    let text = shown(pipeline());
+    let expected = "*Asked for by:* `octocat` (<https://github.com/shop/api/actions/runs/7|run>)";
+    assert!(text.contains(expected), "{text}");
+    for run_url in [
+        "javascript:alert(1)",
+        "https://a|b",
+        "https://a b",
+        "http://ci.example",
+    ] {
+        let caller = Caller {
+            name: "octocat".to_owned(),
+            run_url: Some(run_url.to_owned()),
+        };
+        let text = shown(Some(caller));
+        assert!(text.contains("*Asked for by:* `octocat`\n"), "{text}");
     }
 }
 
