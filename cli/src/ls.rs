@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use longshore_events::longshore::OperationKind;
 use longshore_policy::route::ServiceId;
-use longshore_provisioning::drift::{LastDrift, last_drift};
-use longshore_provisioning::ports::ProvisioningCloud;
+use longshore_provisioning::drift::last_drift;
+use longshore_provisioning::ports::{Comparison, ProvisioningCloud};
 use longshore_report::words::{counted, image_name, minute, second};
 use longshore_rollout::stack_record::{Operation, OperationState};
 use longshore_rollout::status::{ServiceStatus, stack_records, status};
@@ -23,7 +23,7 @@ struct Stack {
     /// Its last change; nothing where no stack file made it.
     last_change: Option<Change>,
     /// What the last comparison with its template found; nothing where there was none since it changed.
-    drift: Option<LastDrift>,
+    drift: Option<Comparison>,
     services: Vec<Service>,
 }
 
@@ -90,7 +90,7 @@ pub async fn run<C: ProvisioningCloud>(
 }
 
 /// What is known of a stack's drift; nothing is compared for it.
-async fn drift_of<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Option<LastDrift> {
+async fn drift_of<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Option<Comparison> {
     match last_drift(cloud, stack).await {
         Ok(drift) => drift,
         // The stacks are what somebody wants to see.
@@ -102,7 +102,7 @@ async fn drift_of<C: ProvisioningCloud>(cloud: &C, stack: &str) -> Option<LastDr
 }
 
 /// `none found at 2026-11-21 12:00 UTC`, `2 resources at ...`.
-fn drift_in_words(drift: &LastDrift) -> String {
+fn drift_in_words(drift: &Comparison) -> String {
     let at = minute(drift.at);
     match drift.drifted.len() {
         0 => format!("none found at {at}"),

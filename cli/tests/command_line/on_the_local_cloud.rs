@@ -461,8 +461,8 @@ fn a_person_follows_scales_and_looks_into_what_a_stack_runs() -> Result<()> {
     let stack_of = |output: &Output| -> Result<Value> {
         let listed: Value = serde_json::from_slice(&output.stdout).context("read the stacks")?;
         let stacks = listed.as_array().context("stacks")?.iter();
-        let ours = stacks.filter(|stack| stack["stack"] == "by-hand-looks");
-        Ok(ours.cloned().next().unwrap_or_default())
+        let mut ours = stacks.filter(|stack| stack["stack"] == "by-hand-looks");
+        Ok(ours.next().cloned().unwrap_or_default())
     };
     let listed = stack_of(&run(&["ls", "--output", "json"])?)?;
     ensure!(listed["last_change"]["state"] == "ready", "{listed}");

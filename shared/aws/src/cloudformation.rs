@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use longshore_events::cloudformation::StackStatus;
 use longshore_events::longshore::FailedResource;
 use longshore_provisioning::ports::{
-    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, ObservedStack,
-    ParameterValue, PropertyChange, PropertyDrift, REMAINS_TOKEN, ResourceChange, StackEvent,
-    StackObserver, StackProvisioner, TemplateSource,
+    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, Comparison, DescribedStack, Drift,
+    ObservedStack, ParameterValue, PropertyChange, PropertyDrift, REMAINS_TOKEN, ResourceChange,
+    StackEvent, StackObserver, StackProvisioner, TemplateSource,
 };
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
@@ -208,10 +208,7 @@ impl StackProvisioner for AwsCloud {
         self.found_drifts(stack, &operation).await
     }
 
-    async fn last_drift(
-        &self,
-        stack: &str,
-    ) -> Result<Option<(DateTime<Utc>, Vec<Drift>)>, CallError> {
+    async fn last_comparison(&self, stack: &str) -> Result<Option<Comparison>, CallError> {
         let described = self.stack(stack).await?;
         let known = described.and_then(|described| described.drift_information);
         let Some((at, status)) = known.and_then(|known| {
@@ -223,10 +220,13 @@ impl StackProvisioner for AwsCloud {
         match status.as_str() {
             "DRIFTED" => {
                 let operation = format!("look at the drift of stack {stack}");
-                let drifts = self.found_drifts(stack, &operation).await?;
-                Ok(Some((at, drifts)))
+                let drifted = self.found_drifts(stack, &operation).await?;
+                Ok(Some(Comparison { at, drifted }))
             }
-            "IN_SYNC" => Ok(Some((at, Vec::new()))),
+            "IN_SYNC" => Ok(Some(Comparison {
+                at,
+                drifted: Vec::new(),
+            })),
             // NOT_CHECKED, UNKNOWN: the stack has changed since.
             _ => Ok(None),
         }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use longshore_policy::template::TemplateMetadata;
 use longshore_state::CallError;
 use serde::Serialize;
 
 use crate::error::ProvisioningError;
-use crate::ports::{Drift, ProvisioningCloud};
+use crate::ports::{Comparison, Drift, ProvisioningCloud};
 use crate::template::Template;
 
 /// The result of comparing a stack with its template.
@@ -49,15 +48,6 @@ fn without_design(drifted: Vec<Drift>, template: Option<&str>) -> Vec<Drift> {
     unintended(drifted, metadata.as_ref(), &by_design.unwrap_or_default())
 }
 
-/// What the last comparison of a stack with its template found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LastDrift {
-    /// When that was.
-    pub at: DateTime<Utc>,
-    /// What was not as the template says.
-    pub drifted: Vec<Drift>,
-}
-
 /// What the last comparison of a stack with its template found, whoever asked for it. Nothing is compared; `None` where
 /// nothing was.
 ///
@@ -66,16 +56,15 @@ pub struct LastDrift {
 pub async fn last_drift<C: ProvisioningCloud>(
     cloud: &C,
     stack: &str,
-) -> Result<Option<LastDrift>, CallError> {
-    let Some((at, drifted)) = cloud.last_drift(stack).await? else {
+) -> Result<Option<Comparison>, CallError> {
+    let Some(mut found) = cloud.last_comparison(stack).await? else {
         return Ok(None);
     };
-    if drifted.is_empty() {
-        return Ok(Some(LastDrift { at, drifted }));
+    if !found.drifted.is_empty() {
+        let template = cloud.template(stack).await?;
+        found.drifted = without_design(found.drifted, template.as_deref());
     }
-    let template = cloud.template(stack).await?;
-    let drifted = without_design(drifted, template.as_deref());
-    Ok(Some(LastDrift { at, drifted }))
+    Ok(Some(found))
 }
 
 /// Without what is changed by design: `deploy` changes which task definition a service runs, and others what

@@ -207,6 +207,15 @@ pub struct Drift {
     pub properties: Vec<PropertyDrift>,
 }
 
+/// What a comparison of a stack with its template found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// When that was.
+    pub at: DateTime<Utc>,
+    /// What was not as the template says.
+    pub drifted: Vec<Drift>,
+}
+
 /// A property that is not as the template says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PropertyDrift {
@@ -298,11 +307,11 @@ pub trait StackProvisioner {
     /// Compares every resource with the template and waits for the result.
     fn drift(&self, stack: &str) -> impl Future<Output = Result<Vec<Drift>, CallError>>;
 
-    /// What the last comparison found, and when that was; `None` when there was none, or there is no such stack.
-    fn last_drift(
+    /// What the last comparison found; `None` when there was none, or there is no such stack.
+    fn last_comparison(
         &self,
         stack: &str,
-    ) -> impl Future<Output = Result<Option<(DateTime<Utc>, Vec<Drift>)>, CallError>>;
+    ) -> impl Future<Output = Result<Option<Comparison>, CallError>>;
 }
 
 /// A stack as CloudFormation shows it.

@@ -1,15 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::cloudformation::StackStatus;
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::Subscriber;
 use longshore_policy::settings::RolloutSettings;
 use longshore_provisioning::ports::{
-    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, DescribedStack, Drift, FoundBucket,
-    FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange, ServingGroup,
-    StackEvent, StackProvisioner, StoredStackFile, TemplateSource,
+    Action, ChangeSet, ChangeSetKind, ChangeSetRequest, Comparison, DescribedStack, Drift,
+    FoundBucket, FoundFileSystem, Inventory, ParameterValue, ProvisioningStore, ResourceChange,
+    ServingGroup, StackEvent, StackProvisioner, StoredStackFile, TemplateSource,
 };
 use longshore_rollout::ports::TaskDefinition;
 use longshore_stack::check::{Listener, Needs, Subnet, Surroundings};
@@ -507,14 +506,14 @@ impl StackProvisioner for FakeCloud {
         })
     }
 
-    async fn last_drift(
-        &self,
-        stack: &str,
-    ) -> Result<Option<(DateTime<Utc>, Vec<Drift>)>, CallError> {
+    async fn last_comparison(&self, stack: &str) -> Result<Option<Comparison>, CallError> {
         self.call("DescribeStackResourceDrifts", |account| {
             let drifts = account.provisioning.drifts.get(stack);
             let compared = account.provisioning.compared.get(stack);
-            Ok(compared.map(|at| (*at, drifts.cloned().unwrap_or_default())))
+            Ok(compared.map(|at| Comparison {
+                at: *at,
+                drifted: drifts.cloned().unwrap_or_default(),
+            }))
         })
     }
 }

@@ -317,11 +317,11 @@ async fn what_the_last_comparison_found_is_read_without_another_one() {
             ),
             other => panic!("{other}"),
         });
-        let found = wire.cloud().last_drift("shop").await.unwrap();
-        assert_eq!(found.as_ref().map(|(_, drifts)| drifts.len()), expected);
-        if let Some((at, drifts)) = found {
-            assert_eq!(at.to_rfc3339(), "2026-11-21T12:00:00+00:00");
-            assert!(drifts.iter().all(|drift| drift.deleted));
+        let found = wire.cloud().last_comparison("shop").await.unwrap();
+        assert_eq!(found.as_ref().map(|found| found.drifted.len()), expected);
+        if let Some(found) = found {
+            assert_eq!(found.at.to_rfc3339(), "2026-11-21T12:00:00+00:00");
+            assert!(found.drifted.iter().all(|drift| drift.deleted));
         }
     }
 }
