@@ -518,6 +518,7 @@ async fn the_deployment_of_a_stack_names_its_commit_who_asked_and_what_really_ra
     let api = subscriber("api");
     let cloud = on_v2(&api).await;
     let (arm, x86) = (CpuArchitecture::Arm, CpuArchitecture::X86);
+    cloud.add_image("shop/api", "v5", digest('5'));
     cloud.set_contents(
         &digest('5'),
         ImageContents {
