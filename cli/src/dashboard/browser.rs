@@ -15,8 +15,11 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// How long the browser may take for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a page may take to show something.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the browser may take for anything: it waits for pages itself.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(150);
 
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
@@ -141,7 +144,7 @@ impl Browser {
             input.write_all(&[0]).unwrap();
             input.flush().unwrap();
         }
-        let answer = tokio::time::timeout(PATIENCE, self.answer(id)).await;
+        let answer = tokio::time::timeout(ANSWERS_WITHIN, self.answer(id)).await;
         let answer = answer.unwrap_or_else(|_| panic!("Chromium does not answer {method}"));
         match answer.get("error") {
             Some(error) => Err(error.to_string()),

@@ -79,7 +79,10 @@ async fn a_page_shows_rollouts_of_the_local_cloud_and_acts_on_it() -> Result<()>
 
     // A failing one, live, with what its tasks died of.
     scene.push("v2", &fails("no database"))?;
-    browser.shows("deploying").await;
+    // Containers that end at once may be given up between two looks.
+    let is_seen =
+        "/#2 (starting|deploying|rolling back|rolled back)/.test(document.body.innerText)";
+    browser.until(is_seen).await;
     browser.keep_picture("dashboard-local-cloud").await;
     browser.shows("exited with 1").await;
     browser.shows("rolled back").await;
