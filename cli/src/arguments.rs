@@ -515,6 +515,9 @@ pub struct ResumeArguments {
     /// Say what would be resumed, and what would come of what waits; nothing is changed
     #[arg(long)]
     pub dry_run: bool,
+    /// Why; shown in Slack
+    #[arg(long)]
+    pub note: Option<String>,
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,

@@ -79,7 +79,7 @@ fn table(deployments: &[Deployment]) -> String {
             deployment.image.digest.short().to_owned(),
             commit.chars().take(12).collect(),
             asked_by(&deployment.source),
-            second(deployment.requested_at),
+            second(deployment.asked_at()),
             deployment.finished_at.map_or_else(
                 || "-".to_owned(),
                 |end| duration(deployment.claimed_at, end),

@@ -51,13 +51,14 @@ pub async fn run_resume<C: Cloud + TaskLogs + ServiceViews>(
     let ResumeArguments {
         subject,
         dry_run,
+        note,
         wait,
         output,
     } = arguments;
     let payload = ResumePayload {
         stack: subject.stack,
         service: subject.service,
-        note: None,
+        note,
         by: caller(),
     };
     if dry_run {
@@ -410,6 +411,7 @@ mod tests {
         let resuming = |output| ResumeArguments {
             subject: "shop".parse().unwrap(),
             dry_run: true,
+            note: None,
             wait: WaitArguments {
                 wait: false,
                 timeout_minutes: 60,
@@ -467,6 +469,7 @@ mod tests {
             let resuming = ResumeArguments {
                 subject: "shop".parse().unwrap(),
                 dry_run: false,
+                note: None,
                 wait: WaitArguments {
                     wait: true,
                     timeout_minutes: 60,

@@ -104,7 +104,7 @@ fn table(statuses: &[ServiceStatus]) -> String {
                 deployment.number.to_string(),
                 state_now(deployment, status.progress.as_ref()),
                 tag_or_digest(&deployment.image),
-                second(deployment.requested_at),
+                second(deployment.asked_at()),
                 tasks_of(status),
                 next(status),
             ],

@@ -140,6 +140,7 @@ async fn done<C: Seen>(
             let arguments = ResumeArguments {
                 subject,
                 dry_run,
+                note,
                 wait: NO_WAIT,
                 output: Output::Text,
             };

@@ -10,7 +10,7 @@ use longshore_events::longshore::{
     DeploymentsResumed, DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource,
     FailedService, FileCount, ImageMissing, ImageNeed, LogLine, LogStream, LongshoreEvent,
     OperationKind, Problem, RefusedEntry, ReleaseRefused, RolloutProgress, RunsOn,
-    ScheduledTaskFailed, Severity, SkipReason, Source, StackApplying, StackFailed,
+    ScheduledTaskFailed, ServiceScaled, Severity, SkipReason, Source, StackApplying, StackFailed,
     StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, SyncCompleted,
     SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary,
     SyncUnchanged, TaskFailure, WaitReason,
@@ -604,6 +604,10 @@ fn waits() -> Vec<(&'static str, LongshoreEvent)> {
         ),
         ("hold", held(until)),
         ("end of a hold", resumed()),
+        (
+            "number of tasks that somebody sets",
+            scaled(2, 6, ada(), Some("the sale")),
+        ),
     ]
 }
 
@@ -694,6 +698,18 @@ pub fn resumed() -> LongshoreEvent {
         held_since: Some(after(0)),
         note: None,
         by: pipeline(),
+    })
+}
+
+pub fn scaled(from: u32, to: u32, by: Option<Caller>, note: Option<&str>) -> LongshoreEvent {
+    LongshoreEvent::ServiceScaled(ServiceScaled {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        from,
+        to,
+        at: after(0),
+        by,
+        note: note.map(str::to_owned),
     })
 }
 

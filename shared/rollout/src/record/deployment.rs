@@ -556,6 +556,14 @@ impl Deployment {
     }
 
     /// The deployment as events name it.
+    /// When it was asked for. What follows from a stack's change has the place of an older request, and began by itself.
+    pub fn asked_at(&self) -> DateTime<Utc> {
+        match self.source {
+            Source::Stack { .. } => self.claimed_at,
+            _ => self.requested_at,
+        }
+    }
+
     pub fn summary(&self) -> DeploymentSummary {
         DeploymentSummary {
             deployment_id: self.id.clone(),
@@ -565,11 +573,7 @@ impl Deployment {
             ecs_service: self.ecs_service.clone(),
             image: self.image.clone(),
             source: self.source.clone(),
-            // What follows from a stack's change has the place of an older request, and began now.
-            requested_at: match self.source {
-                Source::Stack { .. } => self.claimed_at,
-                _ => self.requested_at,
-            },
+            requested_at: self.asked_at(),
             number: Some(self.number).filter(|number| *number > 0),
             commit: self.commit.clone(),
             source_url: self.source_url.clone(),
