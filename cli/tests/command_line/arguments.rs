@@ -53,7 +53,7 @@ fn wrong_arguments_are_refused_with_what_is_expected() {
         (&["resume"], "<SUBJECT>"),
         (
             &["approve", "shop/api", "--digest", "v2"],
-            "expected sha256: and 64 lowercase hexadecimal digits",
+            "expected 12 to 64 lowercase hexadecimal digits, with or without sha256:",
         ),
         (
             &["history", "shop"],

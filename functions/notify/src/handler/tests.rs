@@ -141,7 +141,7 @@ async fn every_sample_is_reported_once_by_the_name_of_its_event() {
             message.text
         );
         let subject = match words.split_whitespace().next() {
-            Some("stack") => "shop",
+            Some("stack" | "deployments") => "shop",
             Some("sync") => payload["detail"]["sync"]["stack"].as_str().unwrap(),
             _ => "shop/api",
         };

@@ -21,7 +21,7 @@ pub(super) fn scaled(event: &ServiceScaled) -> Message {
     let by = by.as_ref();
     Draft {
         headline: format!(
-            "⚖️ Scaled: {} from {from} to {tasks}",
+            "⚖️ Service scaled: {} from {from} to {tasks}",
             line(&format!("{stack}/{service}"), SUBJECT)
         ),
         rest: by.map_or_else(String::new, |by| {

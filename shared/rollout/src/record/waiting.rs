@@ -23,6 +23,13 @@ pub struct Hold {
     pub by: Option<Caller>,
 }
 
+impl Hold {
+    /// Whether the other says the same, be it since another time.
+    pub fn says(&self, other: &Self) -> bool {
+        (&self.note, &self.until, &self.by) == (&other.note, &other.until, &other.by)
+    }
+}
+
 /// A push that an image policy allows and that did not go out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {

@@ -115,7 +115,11 @@ pub async fn hold<C: Cloud>(
             asked
                 .change(service, |record| {
                     let before = record.holds(worker.now).cloned();
+                    let is_news = !before.as_ref().is_some_and(|before| before.says(&hold));
                     replaced.replace(before);
+                    if !is_news {
+                        return;
+                    }
                     record.held(hold.clone());
                     if place == 0 {
                         // Written with the hold itself, and so published whoever dies meanwhile.
