@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Records `cargo xtask demo` on a terminal, and draws that: demo.cast and demo.svg beside this file. The demo runs twice,
-# since nobody wants to see it compile.
+# since nobody wants to see it compile. Takes a picture of every kind of Slack message: slack.png. Needs Debian's packages
+# chromium, fonts-noto-color-emoji and pngquant.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 environment=target/pictures
@@ -13,3 +14,8 @@ cargo xtask demo
 # What ends in less than half a second is one picture with what comes next.
 "$environment/bin/termtosvg" render "$pictures/demo.cast" "$pictures/demo.svg" \
   --min-frame-duration 500 --max-frame-duration 2000 --loop-delay 10000
+
+cargo run --quiet --bin longshore -- slack preview --html "$environment/slack.html"
+chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=760,12400 \
+  --screenshot="$environment/slack.png" "file://$PWD/$environment/slack.html"
+pngquant --force --output "$pictures/slack.png" 64 "$environment/slack.png"
