@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Caller;
+use super::caller::Caller;
 
 /// Somebody set how many tasks of a service run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Caller;
+use super::caller::Caller;
 use super::task::{ContainerLog, TaskFailure};
 use crate::cloudformation::StackStatus;
 

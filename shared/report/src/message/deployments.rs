@@ -13,8 +13,9 @@ use super::draft::{
     Draft, NAME, SUBJECT, asked_at, asked_for_by, command, fact, note, place, reason, sentence,
     shell_name, who, without_stop,
 };
+use super::failures;
+use super::logs;
 use super::text::{code, date, line, link};
-use super::{failures, logs};
 use crate::words::{duration, image_name, rollout_progress, short_name, version_name};
 
 /// How many containers of a deployment are shown with what they wrote.

@@ -11,8 +11,10 @@ use super::draft::{
     Draft, KEY, NAME, SUBJECT, asked_at, asked_for_by, command, fact, file, note, place, reason,
     sentence, shell_name, without_stop,
 };
+use super::failures;
+use super::logs;
+use super::problems;
 use super::text::{code, date, line, quote};
-use super::{failures, logs, problems};
 use crate::words::{
     changes, counted, duration, left, more, reason_or_none, remedy, stack_unchanged,
 };
