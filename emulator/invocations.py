@@ -204,25 +204,24 @@ def _run(one, invocation, function, unit):
             if unit is None:
                 _give_up(invocation, function["config"], "EventAgeExceeded")
             else:
-                pause = _attempt(invocation, function, unit)
+                pause = _attempt(invocation, function)
     except Exception:
         lambda_svc.logger.exception("%s: the event of %s is lost", one.name, invocation.request_id)
     with _changed:
+        if unit is not None:
+            lambda_svc._release_execution_slot(unit)
         one.running -= 1
         if pause is not None:
             one.pause(invocation, pause)
         _changed.notify()
 
 
-def _attempt(invocation, function, unit):
+def _attempt(invocation, function):
     """Runs the function once; returns after how many seconds the event is to be tried again, or `None`."""
     configuration = function["config"]
-    try:
-        result = lambda_svc._execute_function_dispatch(
-            function, configuration, invocation.event, invocation.request_id, time.time()
-        )
-    finally:
-        lambda_svc._release_execution_slot(unit)
+    result = lambda_svc._execute_function_dispatch(
+        function, configuration, invocation.event, invocation.request_id, time.time()
+    )
     if not result.get("error"):
         return None
     invocation.attempts += 1

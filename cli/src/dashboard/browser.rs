@@ -58,11 +58,12 @@ pub fn program(test: &str) -> Option<PathBuf> {
 impl Browser {
     pub async fn start(program: &Path) -> Self {
         let profile = env::temp_dir().join(format!("longshore-browser-{}", uuid::Uuid::new_v4()));
-        // Chromium reads commands from descriptor 3 and answers on 4. It finds no host but this one.
+        // Chromium reads commands from descriptor 3 and answers on 4. It finds no host but this one. It leaves the
+        // processors to what is tested, of which it takes all for seconds when it starts.
         let mut child = Command::new("sh")
             .args([
                 "-c",
-                "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1",
+                "exec nice \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1",
                 "sh",
             ])
             .arg(program)

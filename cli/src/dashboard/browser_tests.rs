@@ -237,6 +237,7 @@ async fn first_paint(browser: &Browser, url: &str) -> f64 {
 }
 
 #[tokio::test]
+#[ignore = "a measurement, which needs a quiet machine"]
 async fn five_hundred_services_are_painted_at_most_in_twice_the_time_of_five() {
     let few = Scene::crowded(5, 100).await;
     let many = Scene::crowded(500, 100).await;
