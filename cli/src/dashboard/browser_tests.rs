@@ -237,8 +237,7 @@ async fn first_paint(browser: &Browser, url: &str) -> f64 {
 }
 
 #[tokio::test]
-#[ignore = "a measurement, which needs a quiet machine"]
-async fn five_hundred_services_are_painted_at_most_in_twice_the_time_of_five() {
+async fn five_hundred_services_are_painted_within_ten_times_the_time_of_five() {
     let few = Scene::crowded(5, 100).await;
     let many = Scene::crowded(500, 100).await;
     let (dashboard, listener, guard) = few.dashboard().await;
@@ -267,7 +266,8 @@ async fn five_hundred_services_are_painted_at_most_in_twice_the_time_of_five() {
         std::io::stderr(),
         "first paint with 5 services: {few:.0} ms, with 500 services and 50,000 deployments: {many:.0} ms"
     );
-    assert!(many < few * 2.0, "{few} ms, {many} ms");
+    // On a quiet machine it is less than twice as long; where others work, more. All records read first would be far more.
+    assert!(many < few * 10.0, "{few} ms, {many} ms");
 }
 
 #[tokio::test]
