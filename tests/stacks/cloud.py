@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import threading
 import time
 import urllib.request
@@ -170,8 +171,13 @@ class Cloud:
         return self._get("/slack/messages")
 
     def messages(self, *words):
-        """Every text of each message that Slack showed and that holds all of these words, oldest first."""
-        texts = ("\n".join(_texts(message["body"])) for message in self.slack_messages())
+        """Every text of each message that Slack showed and that holds all of these words, oldest first; of an upload, that
+        came after it and names its stack."""
+        texts = ["\n".join(_texts(message["body"])) for message in self.slack_messages()]
+        for word in words:
+            if isinstance(word, Upload):
+                texts = [text for text in texts[word.before :] if word.is_named_in(text)]
+        words = [word for word in words if not isinstance(word, Upload)]
         return [text for text in texts if all(word in text for word in words)]
 
     def wait_for_message(self, *words, of=None, seconds=PATIENCE):
@@ -224,6 +230,18 @@ class Cloud:
             QueueUrl=self.dead_letter_queues[function], MaxNumberOfMessages=10, VisibilityTimeout=0
         )
         return [message["Body"] for message in answer.get("Messages", [])]
+
+
+class Upload(str):
+    """The version of a stack file. Slack does not show it: it shows what becomes of it after the messages before."""
+
+    def __new__(cls, version, name, before):
+        upload = super().__new__(cls, version)
+        upload.name, upload.before = name, before
+        return upload
+
+    def is_named_in(self, text):
+        return re.search(rf"(?<![\w-]){re.escape(self.name)}(?![\w-])", text) is not None
 
 
 class Refused(Exception):

@@ -3,7 +3,7 @@
 import unittest
 from functools import cached_property
 
-from cloud import CLOUD, NotYet, until
+from cloud import CLOUD, NotYet, Upload, until
 
 # These take no tags.
 UNTAGGED = {
@@ -36,8 +36,9 @@ class Stack:
     # What people do.
 
     def upload(self, text, ending="yaml"):
-        """Writes the stack file; answers its version, by which Slack is notified of what becomes of it."""
-        return CLOUD.write(f"stacks/{self.name}.{ending}", text)
+        """Writes the stack file; answers its version, by which what Slack shows of it is found."""
+        before = len(CLOUD.slack_messages())
+        return Upload(CLOUD.write(f"stacks/{self.name}.{ending}", text), self.name, before)
 
     def apply(self, text):
         """Writes the stack file and waits until Slack is notified that the stack is ready."""

@@ -37,7 +37,8 @@ class BotTest(unittest.TestCase):
         version = Stack("skiff").upload(small("skiff"))
 
         def look():
-            found = [one for one in CLOUD.slack_messages() if version in json.dumps(one["body"])]
+            after = CLOUD.slack_messages()[version.before :]
+            found = [one for one in after if version.is_named_in(json.dumps(one["body"]))]
             if not any("Stack ready: skiff" in json.dumps(one["body"]) for one in found):
                 raise NotYet([one["body"].get("text") for one in found])
             return found
