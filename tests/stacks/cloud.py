@@ -146,7 +146,11 @@ class Cloud:
         return body
 
     def provision(self, action, stack, **fields):
-        return self.ask("provision", action=action, stack=stack, **fields)
+        before = len(self.slack_messages()) if action == "destroy" else 0
+        answer = self.ask("provision", action=action, stack=stack, **fields)
+        if action == "destroy":
+            answer["operation_id"] = Change(answer["operation_id"], stack, before)
+        return answer
 
     def _get(self, path):
         with urllib.request.urlopen(f"{self.control}{path}", timeout=30) as answer:
@@ -171,13 +175,13 @@ class Cloud:
         return self._get("/slack/messages")
 
     def messages(self, *words):
-        """Every text of each message that Slack showed and that holds all of these words, oldest first; of an upload, that
+        """Every text of each message that Slack showed and that holds all of these words, oldest first; of a change, that
         came after it and names its stack."""
         texts = ["\n".join(_texts(message["body"])) for message in self.slack_messages()]
         for word in words:
-            if isinstance(word, Upload):
+            if isinstance(word, Change):
                 texts = [text for text in texts[word.before :] if word.is_named_in(text)]
-        words = [word for word in words if not isinstance(word, Upload)]
+        words = [word for word in words if not isinstance(word, Change)]
         return [text for text in texts if all(word in text for word in words)]
 
     def wait_for_message(self, *words, of=None, seconds=PATIENCE):
@@ -232,13 +236,14 @@ class Cloud:
         return [message["Body"] for message in answer.get("Messages", [])]
 
 
-class Upload(str):
-    """The version of a stack file. Slack does not show it: it shows what becomes of it after the messages before."""
+class Change(str):
+    """The version of a stack file, or the id of a change. Slack shows neither: it shows what becomes of it after the
+    messages before."""
 
-    def __new__(cls, version, name, before):
-        upload = super().__new__(cls, version)
-        upload.name, upload.before = name, before
-        return upload
+    def __new__(cls, known_by, name, before):
+        change = super().__new__(cls, known_by)
+        change.name, change.before = name, before
+        return change
 
     def is_named_in(self, text):
         return re.search(rf"(?<![\w-]){re.escape(self.name)}(?![\w-])", text) is not None

@@ -3,7 +3,7 @@
 import unittest
 from functools import cached_property
 
-from cloud import CLOUD, NotYet, Upload, until
+from cloud import CLOUD, NotYet, Change, until
 
 # These take no tags.
 UNTAGGED = {
@@ -38,7 +38,7 @@ class Stack:
     def upload(self, text, ending="yaml"):
         """Writes the stack file; answers its version, by which what Slack shows of it is found."""
         before = len(CLOUD.slack_messages())
-        return Upload(CLOUD.write(f"stacks/{self.name}.{ending}", text), self.name, before)
+        return Change(CLOUD.write(f"stacks/{self.name}.{ending}", text), self.name, before)
 
     def apply(self, text):
         """Writes the stack file and waits until Slack is notified that the stack is ready."""

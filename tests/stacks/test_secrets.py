@@ -6,7 +6,7 @@ import json
 import unittest
 
 import account
-from cloud import CLOUD, NotYet, Refused, until
+from cloud import CLOUD, Change, NotYet, Refused, until
 from stack import Stack
 
 # Says what it has without telling it.
@@ -58,8 +58,10 @@ class SecretsTest(unittest.TestCase):
         content = self.content("payload", cpu=512, memory=1024)
         for action in ("render", "plan", "cost"):
             self.assertNotIn(account.canary(""), json.dumps(CLOUD.provision(action, content)), action)
+        before = len(CLOUD.slack_messages())
         applied = CLOUD.provision("apply", content)
-        CLOUD.wait_for_message("Stack ready: safe", applied["operation_id"], of="safe")
+        change = Change(applied["operation_id"], "safe", before)
+        CLOUD.wait_for_message("Stack ready: safe", change, of="safe")
         self.wait_for("payload")
 
     def test_cloudformation_shows_no_secret(self):
