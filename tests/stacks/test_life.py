@@ -332,7 +332,8 @@ class DamageTest(SmallCase):
         CLOUD.write(key, b"{")
         with self.assertRaisesRegex(Refused, key):
             CLOUD.ask("deploy", action="reconcile")
-        self.assertIn(good["VersionId"], CLOUD.wait_for_message("Document unreadable", key))
+        since = int(good["LastModified"].timestamp())
+        self.assertIn(f"<!date^{since}^", CLOUD.wait_for_message("Document unreadable", key))
 
 
 class FirstCreationTest(SmallCase):
