@@ -23,7 +23,7 @@ use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::service_view::ServiceViews;
 use longshore_rollout::stack_record::StackRecord;
 use longshore_state::store::DocumentListing;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass, Version, if_there};
 
 use super::address::is_plain;
 use super::view::{
@@ -74,6 +74,21 @@ pub struct Listing {
 
 /// A document that was read, or why it cannot be.
 type Read<D> = Result<Rc<D>, String>;
+
+/// A document that was loaded, with the tag by which it is known from now on. One that is unreadable stays so until it is
+/// written again, and is known as it was `listed`; what could not be read for another reason is not known.
+fn as_listed<D>(
+    loaded: Result<Option<(D, Version)>, CallError>,
+    listed: &str,
+) -> Option<(Option<String>, Read<D>)> {
+    Some(match loaded.transpose()? {
+        Ok((document, version)) => (Some(version.tag), Ok(Rc::new(document))),
+        Err(error) => {
+            let stays = error.class == ErrorClass::Unreadable;
+            (stays.then(|| listed.to_owned()), Err(error.to_string()))
+        }
+    })
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -199,19 +214,13 @@ impl<'a, C: Seen, M: SyncCloud> Reader<'a, C, M> {
 
     /// A service's record as it is now; `None` where there is none.
     async fn read_record(&self, service_id: &ServiceId, listed: &str) -> Option<Read<Record>> {
-        let (tag, read) = match self.cloud.load(service_id).await {
-            Ok(None) => return None,
-            Ok(Some((record, version))) => (version.tag, Ok(Rc::new(record))),
-            // It stays unreadable until it is written again.
-            Err(error) if error.class == ErrorClass::Unreadable => {
-                (listed.to_owned(), Err(error.to_string()))
-            }
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        let mut known = self.known.borrow_mut();
-        known
-            .records
-            .insert(service_id.clone(), (tag, read.clone()));
+        let (tag, read) = as_listed(self.cloud.load(service_id).await, listed)?;
+        if let Some(tag) = tag {
+            let mut known = self.known.borrow_mut();
+            known
+                .records
+                .insert(service_id.clone(), (tag, read.clone()));
+        }
         Some(read)
     }
 
@@ -222,16 +231,11 @@ impl<'a, C: Seen, M: SyncCloud> Reader<'a, C, M> {
         {
             return Some(record.clone());
         }
-        let (tag, read) = match self.cloud.load_stack(stack).await {
-            Ok(None) => return None,
-            Ok(Some((record, version))) => (version.tag, Ok(Rc::new(record))),
-            Err(error) if error.class == ErrorClass::Unreadable => {
-                (tag.to_owned(), Err(error.to_string()))
-            }
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        let mut known = self.known.borrow_mut();
-        known.stacks.insert(stack.to_owned(), (tag, read.clone()));
+        let (tag, read) = as_listed(self.cloud.load_stack(stack).await, tag)?;
+        if let Some(tag) = tag {
+            let mut known = self.known.borrow_mut();
+            known.stacks.insert(stack.to_owned(), (tag, read.clone()));
+        }
         Some(read)
     }
 
@@ -368,11 +372,8 @@ impl<'a, C: Seen, M: SyncCloud> Reader<'a, C, M> {
             return Ok(None);
         };
         let name = record.deployment.service_name();
-        let ecs = match self.cloud.describe_service(&name).await {
-            Ok(service) => Ok(Some(service)),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-            Err(error) => Err(error.to_string()),
-        };
+        let ecs = if_there(self.cloud.describe_service(&name).await);
+        let ecs = ecs.map_err(|error| error.to_string());
         let history = self.history(service_id, &record, before).await?;
         Ok(Some(ServicePage::of(&record, ecs, &history, now)))
     }

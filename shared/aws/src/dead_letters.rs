@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use longshore_rollout::lost_events::{DeadLetterQueues, Message};
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, if_there};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -64,11 +64,8 @@ impl DeadLetterQueues for AwsCloud {
         let found: Result<Value, CallError> = self
             .sqs(&operation, "GetQueueUrl", &json!({"QueueName": name}))
             .await;
-        match found {
-            Ok(answer) => Ok(answer["QueueUrl"].as_str().map(str::to_owned)),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = if_there(found)?.unwrap_or_default();
+        Ok(answer["QueueUrl"].as_str().map(str::to_owned))
     }
 
     async fn receive(&self, queue_url: &str) -> Result<Vec<Message>, CallError> {

@@ -8,14 +8,14 @@ use longshore_rollout::installation::{
     Caller, FunctionState, Installation, Rules, ScheduleState, SecretState,
 };
 use longshore_rollout::lost_events::DeadLetterQueues;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, if_there};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::AwsCloud;
-use crate::error::{failed, unreadable};
-use crate::signed::{Query, RestCall, json_call};
+use crate::error::failed;
+use crate::signed::{Query, get, json_call};
 
 /// The answer to GetCallerIdentity: the AWS Security Token Service API Reference.
 #[derive(Debug, Deserialize)]
@@ -138,19 +138,14 @@ impl Installation for AwsCloud {
             request["EventBusName"] = json!(bus);
         }
         // A rule has five targets at most, and a page a hundred.
-        let answer: Result<Value, CallError> = json_call(
+        let answer = json_call::<Value>(
             &self.configuration,
             &operation,
             "events",
             "AWSEvents.ListTargetsByRule",
             &request,
-        )
-        .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        );
+        let answer = if_there(answer.await)?.unwrap_or_default();
         let targets = answer["Targets"].as_array().into_iter().flatten();
         Ok(targets
             .filter_map(|target| target["Arn"].as_str())
@@ -160,22 +155,9 @@ impl Installation for AwsCloud {
 
     async fn schedule(&self, name: &str) -> Result<Option<ScheduleState>, CallError> {
         let operation = format!("look at schedule {name}");
-        let call = RestCall {
-            operation: &operation,
-            service: "scheduler",
-            method: "GET",
-            path: &format!("schedules/{name}"),
-            headers: &[],
-            body: String::new(),
-        };
-        let body = match call.send(&self.configuration).await {
-            Ok(body) => body,
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let schedule: Schedule = serde_json::from_slice(&body)
-            .map_err(|error| unreadable(operation, error.to_string()))?;
-        Ok(Some(ScheduleState {
+        let path = format!("schedules/{name}");
+        let schedule = get::<Schedule>(&self.configuration, &operation, "scheduler", &path).await?;
+        Ok(schedule.map(|schedule| ScheduleState {
             is_enabled: schedule.state == "ENABLED",
             target: schedule.target.arn,
         }))
@@ -222,22 +204,9 @@ impl Installation for AwsCloud {
 
     async fn function(&self, name: &str) -> Result<Option<FunctionState>, CallError> {
         let operation = format!("look at function {name}");
-        let call = RestCall {
-            operation: &operation,
-            service: "lambda",
-            method: "GET",
-            path: &format!("2015-03-31/functions/{name}/configuration"),
-            headers: &[],
-            body: String::new(),
-        };
-        let body = match call.send(&self.configuration).await {
-            Ok(body) => body,
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let function: Function = serde_json::from_slice(&body)
-            .map_err(|error| unreadable(operation, error.to_string()))?;
-        Ok(Some(FunctionState {
+        let path = format!("2015-03-31/functions/{name}/configuration");
+        let function = get::<Function>(&self.configuration, &operation, "lambda", &path).await?;
+        Ok(function.map(|function| FunctionState {
             state: function.state,
             reason: function.state_reason.or(function.last_update_status_reason),
             last_update: function.last_update_status,
@@ -258,18 +227,15 @@ impl Installation for AwsCloud {
             if !token.is_null() {
                 request["NextToken"] = token;
             }
-            let answer: Result<Value, CallError> = json_call(
+            let answer = json_call::<Value>(
                 &self.configuration,
                 &operation,
                 "events",
                 "AWSEvents.ListRules",
                 &request,
-            )
-            .await;
-            let mut answer = match answer {
-                Ok(answer) => answer,
-                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-                Err(error) => return Err(error),
+            );
+            let Some(mut answer) = if_there(answer.await)? else {
+                return Ok(None);
             };
             let listed = answer["Rules"].as_array().into_iter().flatten();
             rules.extend(listed.filter_map(|rule| {
@@ -290,11 +256,7 @@ impl Installation for AwsCloud {
             .with("PolicyArn", arn)
             .send(&of_iam(&self.configuration), &operation, "iam")
             .await;
-        match found {
-            Ok(IgnoredAny) => Ok(true),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(if_there(found)?.is_some())
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretState>, CallError> {
@@ -305,10 +267,8 @@ impl Installation for AwsCloud {
             .send()
             .await
             .map_err(failed(format!("look at secret {name}")));
-        let described = match described {
-            Ok(described) => described,
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(described) = if_there(described)? else {
+            return Ok(None);
         };
         let versions = described.version_ids_to_stages();
         let mut stages = versions

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use longshore_rollout::ports::{LogLine, StreamLine, TaskLogs};
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, if_there};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -77,18 +77,15 @@ impl TaskLogs for AwsCloud {
             if let Some(token) = &token {
                 request["nextToken"] = json!(token);
             }
-            let page: Page = match json_call(
+            let page = json_call::<Page>(
                 &self.configuration,
                 &operation,
                 "logs",
                 "Logs_20140328.GetLogEvents",
                 &request,
-            )
-            .await
-            {
-                Ok(page) => page,
-                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-                Err(error) => return Err(error),
+            );
+            let Some(page) = if_there(page.await)? else {
+                return Ok(None);
             };
             found += page.events.len();
             pages.push(page.events);
@@ -122,18 +119,15 @@ impl TaskLogs for AwsCloud {
             if let Some(token) = &token {
                 request["nextToken"] = json!(token);
             }
-            let page: Filtered = match json_call(
+            let page = json_call::<Filtered>(
                 &self.configuration,
                 &operation,
                 "logs",
                 "Logs_20140328.FilterLogEvents",
                 &request,
-            )
-            .await
-            {
-                Ok(page) => page,
-                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-                Err(error) => return Err(error),
+            );
+            let Some(page) = if_there(page.await)? else {
+                return Ok(None);
             };
             lines.extend(page.events.into_iter().map(|event| StreamLine {
                 id: event.event_id,

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, Delete, MetadataDirective, ObjectIdentifier,
 };
 use longshore_bottles::ports::{ListedObject, MirrorStore, StoredObject};
-use longshore_state::{CallError, ErrorClass, WriteCondition};
+use longshore_state::{CallError, ErrorClass, WriteCondition, if_there};
 
 use crate::AwsCloud;
 use crate::destination::{TO_LOOK, cache_control, copy_source, stored};
@@ -93,13 +93,8 @@ impl MirrorStore for AwsCloud {
                 .map_err(failed_at_s3(&operation, TO_LOOK))
         })
         .await;
-        match answer {
-            Ok(answer) => stored(&answer)
-                .map(Some)
-                .map_err(|message| unreadable(operation, message)),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let stored = if_there(answer)?.as_ref().map(stored).transpose();
+        stored.map_err(|message| unreadable(operation, message))
     }
 
     async fn copy(

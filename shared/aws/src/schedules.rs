@@ -2,12 +2,11 @@
 //! Reference, GetSchedule.
 
 use longshore_rollout::ports::{ScheduledTask, TaskSchedules};
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::CallError;
 use serde::Deserialize;
 
 use crate::AwsCloud;
-use crate::error::unreadable;
-use crate::signed::RestCall;
+use crate::signed::get;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -37,29 +36,18 @@ impl TaskSchedules for AwsCloud {
         schedule_name: &str,
     ) -> Result<Option<ScheduledTask>, CallError> {
         let operation = format!("look at schedule {schedule_name} of group {schedule_group}");
-        let call = RestCall {
-            operation: &operation,
-            service: "scheduler",
-            method: "GET",
-            path: &format!("schedules/{schedule_name}?groupName={schedule_group}"),
-            headers: &[],
-            body: String::new(),
-        };
-        match call.send(&self.configuration).await {
-            Ok(body) => task_of(&body).map_err(|error| unreadable(operation, error.to_string())),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let path = format!("schedules/{schedule_name}?groupName={schedule_group}");
+        let schedule = get(&self.configuration, &operation, "scheduler", &path);
+        Ok(schedule.await?.and_then(task_of))
     }
 }
 
-/// The task that a schedule starts, by the answer of GetSchedule.
-fn task_of(answer: &[u8]) -> Result<Option<ScheduledTask>, serde_json::Error> {
-    let schedule: Schedule = serde_json::from_slice(answer)?;
-    Ok(schedule.target.ecs_parameters.map(|task| ScheduledTask {
+/// The task that a schedule starts, if it starts one.
+fn task_of(schedule: Schedule) -> Option<ScheduledTask> {
+    schedule.target.ecs_parameters.map(|task| ScheduledTask {
         group: task.group.unwrap_or_default(),
         task_definition: task.task_definition_arn,
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -72,11 +60,11 @@ mod tests {
             "Arn": "arn:aws:ecs:eu-west-1:111122223333:cluster/shop", "RoleArn": "arn:aws:iam::111122223333:role/run",
             "EcsParameters": {"Group": "longshore-schedule:shop:api:nightly", "TaskCount": 1,
             "TaskDefinitionArn": "arn:aws:ecs:eu-west-1:111122223333:task-definition/shop-api"}}}"#;
-        let task = task_of(answer.as_bytes()).unwrap().unwrap();
+        let task = task_of(serde_json::from_str(answer).unwrap()).unwrap();
         assert_eq!(task.group, "longshore-schedule:shop:api:nightly");
         assert!(task.task_definition.ends_with("/shop-api"));
         let other = r#"{"Target": {"Arn": "arn:aws:lambda:eu-west-1:111122223333:function:sync"}}"#;
-        assert_eq!(task_of(other.as_bytes()).unwrap(), None);
-        assert!(task_of(b"{}").is_err());
+        assert_eq!(task_of(serde_json::from_str(other).unwrap()), None);
+        assert!(serde_json::from_str::<Schedule>("{}").is_err());
     }
 }

@@ -6,9 +6,7 @@ use longshore_rollout::service_view::{ServiceMessage, ServiceTask, ServiceView, 
 use longshore_state::CallError;
 
 use crate::AwsCloud;
-use crate::ecs::{in_words, timestamp};
-use crate::error::failed;
-use crate::services::TASKS_ALLOWED;
+use crate::ecs::timestamp;
 
 impl ServiceViews for AwsCloud {
     async fn view_service(
@@ -19,7 +17,7 @@ impl ServiceViews for AwsCloud {
         let shown = self.active_service(service).await?;
         let mut tasks = Vec::new();
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
-            tasks.extend(tasks_of(self, service, status).await?);
+            tasks.extend(self.tasks_of(service, status).await?);
         }
         let is_seen = |task: &&Task| {
             task.last_status() != Some("STOPPED")
@@ -30,36 +28,6 @@ impl ServiceViews for AwsCloud {
             ..view_of(&shown)
         })
     }
-}
-
-async fn tasks_of(
-    cloud: &AwsCloud,
-    service: &ServiceName,
-    status: DesiredStatus,
-) -> Result<Vec<Task>, CallError> {
-    let operation = format!("look at the tasks of {}", in_words(service));
-    let listed = cloud
-        .ecs()
-        .list_tasks()
-        .cluster(&service.cluster)
-        .service_name(&service.ecs_service)
-        .desired_status(status)
-        .max_results(TASKS_ALLOWED)
-        .send()
-        .await
-        .map_err(failed(&operation))?;
-    if listed.task_arns().is_empty() {
-        return Ok(Vec::new());
-    }
-    let described = cloud
-        .ecs()
-        .describe_tasks()
-        .cluster(&service.cluster)
-        .set_tasks(listed.task_arns)
-        .send()
-        .await
-        .map_err(failed(&operation))?;
-    Ok(described.tasks.unwrap_or_default())
 }
 
 fn view_of(service: &Service) -> ServiceView {

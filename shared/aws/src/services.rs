@@ -1,7 +1,7 @@
 //! ECS: services, their deployments and their tasks.
 
 use aws_sdk_ecs::config::Builder;
-use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, DesiredStatus, Service};
+use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, DesiredStatus, Service, Task};
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::arn::ServiceName;
@@ -19,7 +19,7 @@ use crate::error::{failed, not_found, unreadable};
 use crate::{AwsCloud, one_off_tasks, one_slow_attempt, service_deployments, task_definitions};
 
 /// DescribeTasks takes this many tasks at once.
-pub(crate) const TASKS_ALLOWED: i32 = 100;
+const TASKS_ALLOWED: i32 = 100;
 
 /// DescribeServices takes this many services at once.
 const SERVICES_ALLOWED: usize = 10;
@@ -126,13 +126,32 @@ impl ServiceDeployer for AwsCloud {
         service: &ServiceName,
         deployment_id: &str,
     ) -> Result<Vec<TaskFailure>, CallError> {
-        let operation = format!("list stopped tasks of {}", in_words(service));
+        let stopped = self.tasks_of(service, DesiredStatus::Stopped).await?;
+        Ok(stopped
+            .iter()
+            .filter(|task| task.started_by() == Some(deployment_id))
+            .map(task_failure)
+            .filter(is_death)
+            .collect())
+    }
+}
+
+impl AwsCloud {
+    /// The tasks of a service that are to run, or that have stopped within the last hour: 100 at most, as DescribeTasks
+    /// takes.
+    pub(crate) async fn tasks_of(
+        &self,
+        service: &ServiceName,
+        status: DesiredStatus,
+    ) -> Result<Vec<Task>, CallError> {
+        let kind = status.as_str().to_lowercase();
+        let operation = format!("list {kind} tasks of {}", in_words(service));
         let listed = self
             .ecs()
             .list_tasks()
             .cluster(&service.cluster)
             .service_name(&service.ecs_service)
-            .desired_status(DesiredStatus::Stopped)
+            .desired_status(status)
             .max_results(TASKS_ALLOWED)
             .send()
             .await
@@ -147,21 +166,10 @@ impl ServiceDeployer for AwsCloud {
             .set_tasks(listed.task_arns)
             .send()
             .await
-            .map_err(failed(format!(
-                "describe stopped tasks of {}",
-                in_words(service)
-            )))?;
-        Ok(described
-            .tasks()
-            .iter()
-            .filter(|task| task.started_by() == Some(deployment_id))
-            .map(task_failure)
-            .filter(is_death)
-            .collect())
+            .map_err(failed(&operation))?;
+        Ok(described.tasks.unwrap_or_default())
     }
-}
 
-impl AwsCloud {
     pub(crate) async fn active_service(&self, service: &ServiceName) -> Result<Service, CallError> {
         let operation = format!("describe {}", in_words(service));
         let answer = self

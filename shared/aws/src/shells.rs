@@ -12,34 +12,9 @@ use crate::error::{failed, unreadable};
 
 impl Shells for AwsCloud {
     async fn running_tasks(&self, service: &ServiceName) -> Result<Vec<RunningTask>, CallError> {
-        let ServiceName {
-            cluster,
-            ecs_service,
-        } = service;
-        let operation = format!("look at the tasks of service {ecs_service} of cluster {cluster}");
-        // One page is enough to find one that a command can be started in: 100 tasks, as DescribeTasks takes.
-        let listed = self
-            .ecs()
-            .list_tasks()
-            .cluster(cluster)
-            .service_name(ecs_service)
-            .desired_status(DesiredStatus::Running)
-            .send()
-            .await
-            .map_err(failed(&operation))?;
-        if listed.task_arns().is_empty() {
-            return Ok(Vec::new());
-        }
-        let described = self
-            .ecs()
-            .describe_tasks()
-            .cluster(cluster)
-            .set_tasks(listed.task_arns)
-            .send()
-            .await
-            .map_err(failed(&operation))?;
-        let running = described.tasks().iter();
+        let running = self.tasks_of(service, DesiredStatus::Running).await?;
         Ok(running
+            .iter()
             .filter(|task| task.last_status() == Some("RUNNING"))
             .map(running_task)
             .collect())

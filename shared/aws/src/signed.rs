@@ -3,7 +3,7 @@
 //! 800, and thirteen of CloudFormation's. The crates are used where uploads, checksums and retries need more than this.
 
 use aws_config::SdkConfig;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, ErrorClass, if_there};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -109,6 +109,33 @@ impl RestCall<'_> {
             error
         })
     }
+}
+
+/// What a service shows at a path; `None` where nothing is there.
+///
+/// # Errors
+/// [`CallError`].
+pub(crate) async fn get<T: DeserializeOwned>(
+    configuration: &SdkConfig,
+    operation: &str,
+    service: &'static str,
+    path: &str,
+) -> Result<Option<T>, CallError> {
+    let call = RestCall {
+        operation,
+        service,
+        method: "GET",
+        path,
+        headers: &[],
+        body: String::new(),
+    };
+    let Some(body) = if_there(call.send(configuration).await)? else {
+        return Ok(None);
+    };
+    let shown = serde_json::from_slice(&body);
+    shown
+        .map(Some)
+        .map_err(|error| unreadable(operation, error.to_string()))
 }
 
 /// Calls an operation of a service that speaks JSON: `target` is `<service>.<operation>`, as `X-Amz-Target`

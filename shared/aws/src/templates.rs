@@ -2,7 +2,7 @@
 
 use longshore_events::partition::Partition;
 use longshore_provisioning::ports::{ProvisioningStore, StoredStackFile};
-use longshore_state::{CallError, ErrorClass, WriteCondition};
+use longshore_state::{CallError, WriteCondition, if_there};
 use sha2::{Digest, Sha256};
 
 use crate::AwsCloud;
@@ -62,9 +62,8 @@ impl AwsCloud {
             .send()
             .await
             .map_err(failed(&operation));
-        let answer = match answer {
-            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-            answer => answer?,
+        let Some(answer) = if_there(answer)? else {
+            return Ok(None);
         };
         let version_id = answer.version_id().map(str::to_owned);
         let content = collect_at_most(answer, LARGEST_STACK_FILE, "stack file", &operation).await?;

@@ -13,7 +13,7 @@ use longshore_rollout::ports::TaskDefinition;
 use longshore_rollout::record::Deployment;
 use longshore_rollout::stack_record::{Operation, OperationState, Preserved};
 use longshore_rollout::task_definition::pinned_image;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, if_there};
 
 use crate::ports::ProvisioningCloud;
 
@@ -294,9 +294,9 @@ async fn running_task_definition<C: ProvisioningCloud>(
     cloud: &C,
     subscriber: &Subscriber,
 ) -> Result<Option<TaskDefinition>, CallError> {
-    let service = match cloud.describe_service(&subscriber.service_name()).await {
-        Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
-        service => service?,
+    let service = cloud.describe_service(&subscriber.service_name()).await;
+    let Some(service) = if_there(service)? else {
+        return Ok(None);
     };
     cloud
         .describe_task_definition(&service.task_definition)

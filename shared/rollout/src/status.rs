@@ -8,7 +8,7 @@ use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
 use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::route::ServiceId;
-use longshore_state::{CallError, ErrorClass};
+use longshore_state::{CallError, if_there};
 use serde::Serialize;
 
 use crate::course::watch::account;
@@ -188,15 +188,12 @@ pub(crate) async fn running_tasks<C: Cloud>(
     cloud: &C,
     service_name: &ServiceName,
 ) -> Result<Option<RunningTasks>, CallError> {
-    match cloud.describe_service(service_name).await {
-        Ok(service) => Ok(Some(RunningTasks {
-            task_definition: service.task_definition,
-            desired_count: service.desired_count,
-            running_count: service.running_count,
-        })),
-        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let service = if_there(cloud.describe_service(service_name).await)?;
+    Ok(service.map(|service| RunningTasks {
+        task_definition: service.task_definition,
+        desired_count: service.desired_count,
+        running_count: service.running_count,
+    }))
 }
 
 /// What ECS is doing with an open deployment, where its strategy shifts requests.

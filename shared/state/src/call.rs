@@ -55,6 +55,17 @@ impl CallError {
     }
 }
 
+/// What there is, or `None` where it is not there.
+///
+/// # Errors
+/// Every other error.
+pub fn if_there<T>(found: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match found {
+        Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// What can be done about a failed call. Classified once, where the call was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {

@@ -17,7 +17,7 @@ pub mod store;
 mod key;
 mod race;
 
-pub use call::{CallError, ErrorClass};
+pub use call::{CallError, ErrorClass, if_there};
 pub use document::{change, load, save};
 pub use key::{Document, Key, rename};
 pub use lease::Worker;
