@@ -1,12 +1,10 @@
 //! From an event of ours to a message in Slack, and from what became of it to Lambda's answer.
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use longshore_events::longshore::{
-    DeploymentSummary, LongshoreEvent, SOURCE, StackSummary, SyncSummary,
-};
+use longshore_events::longshore::{LongshoreEvent, SOURCE};
+use longshore_events::subject::Subject;
 use longshore_events::{EventBridgeEvent, Malformed, parse};
 use longshore_report::{
     AnnounceError, Announcer, MessagePoster, NotifyOutcome, PostError, WebhookSecret,
@@ -105,131 +103,6 @@ fn kind(error: &AnnounceError) -> &'static str {
         AnnounceError::Post(PostError::GaveUp { .. } | PostError::NoTime) => "SlackUnavailable",
         AnnounceError::Store { .. } => "MessageNotKept",
         AnnounceError::Busy(_) => "MessageBusy",
-    }
-}
-
-/// What an event is about.
-#[derive(Default)]
-struct Subject<'a> {
-    stack: Option<&'a str>,
-    service: Option<&'a str>,
-    deployment_id: Option<&'a str>,
-    operation_id: Option<&'a str>,
-    sync_id: Option<&'a str>,
-    key: Option<&'a str>,
-}
-
-impl<'a> Subject<'a> {
-    fn of(event: &'a LongshoreEvent) -> Self {
-        match event {
-            LongshoreEvent::DeploymentStarted(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentSucceeded(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentFailed(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentRolledBack(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentSuperseded(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentSkipped(event) => Self {
-                stack: Some(&event.stack),
-                service: Some(&event.service),
-                deployment_id: event.deployment_id.as_deref(),
-                ..Self::default()
-            },
-            LongshoreEvent::DeploymentStabilized(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentProgressed(event) => Self::of_deployment(&event.deployment),
-            LongshoreEvent::DeploymentsHeld(event) => Self {
-                stack: Some(&event.stack),
-                ..Self::default()
-            },
-            LongshoreEvent::DeploymentsResumed(event) => Self {
-                stack: Some(&event.stack),
-                ..Self::default()
-            },
-            LongshoreEvent::ImageMissing(event) => Self {
-                stack: Some(&event.stack),
-                service: Some(&event.service),
-                ..Self::default()
-            },
-            LongshoreEvent::ScheduledTaskFailed(event) => Self {
-                stack: Some(&event.stack),
-                service: Some(&event.service),
-                ..Self::default()
-            },
-            LongshoreEvent::ServiceScaled(event) => Self {
-                stack: Some(&event.stack),
-                service: Some(&event.service),
-                ..Self::default()
-            },
-            LongshoreEvent::DocumentUnreadable(event) => Self {
-                key: Some(&event.key),
-                ..Self::default()
-            },
-            LongshoreEvent::DeploymentWaiting(event) => Self {
-                stack: Some(&event.stack),
-                service: Some(&event.service),
-                deployment_id: Some(&event.deployment_id),
-                ..Self::default()
-            },
-            LongshoreEvent::ReconcileShard(_) => Self::default(),
-            LongshoreEvent::ReleaseRefused(event) => Self {
-                key: Some(&event.key),
-                ..Self::default()
-            },
-            LongshoreEvent::StackApplying(event) => Self::of_stack(&event.stack),
-            LongshoreEvent::StackReady(event) => Self::of_stack(&event.stack),
-            LongshoreEvent::StackFailed(event) => Self::of_stack(&event.stack),
-            LongshoreEvent::StackUnchanged(event) => Self::of_stack(&event.stack),
-            LongshoreEvent::StackFileRefused(event) => Self {
-                key: Some(&event.key),
-                ..Self::default()
-            },
-            LongshoreEvent::SyncPlanned(event) => Self::of_sync(&event.sync),
-            LongshoreEvent::SyncUnchanged(event) => Self::of_sync(&event.sync),
-            LongshoreEvent::SyncProgressed(event) => Self::of_sync(&event.sync),
-            LongshoreEvent::SyncShardCompleted(event) => Self {
-                stack: Some(&event.stack),
-                sync_id: Some(&event.sync_id),
-                ..Self::default()
-            },
-            LongshoreEvent::SyncCompleted(event) => Self::of_sync(&event.sync),
-            LongshoreEvent::SyncFailed(event) => Self::of_sync(&event.sync),
-            LongshoreEvent::SyncRefused(event) => Self::of_sync(&event.sync),
-        }
-    }
-
-    fn of_deployment(deployment: &'a DeploymentSummary) -> Self {
-        Self {
-            stack: Some(&deployment.stack),
-            service: Some(&deployment.service),
-            deployment_id: Some(&deployment.deployment_id),
-            ..Self::default()
-        }
-    }
-
-    fn of_stack(stack: &'a StackSummary) -> Self {
-        Self {
-            stack: Some(&stack.stack),
-            operation_id: Some(&stack.operation_id),
-            ..Self::default()
-        }
-    }
-
-    fn of_sync(sync: &'a SyncSummary) -> Self {
-        Self {
-            stack: Some(&sync.stack),
-            sync_id: Some(&sync.sync_id),
-            ..Self::default()
-        }
-    }
-}
-
-impl fmt::Display for Subject<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.stack, self.service, self.key) {
-            (Some(stack), Some(service), _) => {
-                write!(formatter, "service {service} of stack {stack}")
-            }
-            (Some(stack), None, _) => write!(formatter, "stack {stack}"),
-            (_, _, key) => formatter.write_str(key.unwrap_or_default()),
-        }
     }
 }
 

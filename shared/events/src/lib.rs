@@ -20,6 +20,7 @@ pub mod retry_after;
 pub mod s3;
 pub mod scheduler;
 pub mod sequence;
+pub mod subject;
 pub mod transfer;
 pub mod words;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use longshore_events::longshore::{FailedPhase, LongshoreEvent, WaitReason};
+use longshore_events::subject::Subject;
 use serde_json::{Map, Value};
 
 use super::destination::{Destination, InvalidSecret, webhook};
@@ -88,7 +89,7 @@ impl Channels {
 
     /// Where the message of an event goes: the service's route, or else its stack's.
     pub(super) fn of(&self, event: &LongshoreEvent) -> &Channel {
-        let (stack, service) = subject(event);
+        let Subject { stack, service, .. } = Subject::of(event);
         let service = stack
             .zip(service)
             .and_then(|(stack, service)| self.routes.get(&format!("{stack}/{service}")));
@@ -169,66 +170,6 @@ fn needs_somebody(event: &LongshoreEvent) -> bool {
         | LongshoreEvent::SyncFailed(_)
         | LongshoreEvent::SyncRefused(_) => true,
         _ => false,
-    }
-}
-
-/// The stack and the service that an event is about.
-fn subject(event: &LongshoreEvent) -> (Option<&str>, Option<&str>) {
-    match event {
-        LongshoreEvent::DeploymentStarted(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentSucceeded(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentFailed(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentRolledBack(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentSuperseded(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentStabilized(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentProgressed(event) => {
-            of_service(&event.deployment.stack, &event.deployment.service)
-        }
-        LongshoreEvent::DeploymentSkipped(event) => of_service(&event.stack, &event.service),
-        LongshoreEvent::DeploymentWaiting(event) => of_service(&event.stack, &event.service),
-        LongshoreEvent::ImageMissing(event) => of_service(&event.stack, &event.service),
-        LongshoreEvent::ScheduledTaskFailed(event) => of_service(&event.stack, &event.service),
-        LongshoreEvent::ServiceScaled(event) => of_service(&event.stack, &event.service),
-        LongshoreEvent::DeploymentsHeld(event) => (Some(&event.stack), only(&event.services)),
-        LongshoreEvent::DeploymentsResumed(event) => (Some(&event.stack), only(&event.services)),
-        LongshoreEvent::StackApplying(event) => (Some(&event.stack.stack), None),
-        LongshoreEvent::StackReady(event) => (Some(&event.stack.stack), None),
-        LongshoreEvent::StackFailed(event) => (Some(&event.stack.stack), None),
-        LongshoreEvent::StackUnchanged(event) => (Some(&event.stack.stack), None),
-        LongshoreEvent::StackFileRefused(event) => (event.stack.as_deref(), None),
-        LongshoreEvent::SyncPlanned(event) => (Some(&event.sync.stack), None),
-        LongshoreEvent::SyncUnchanged(event) => (Some(&event.sync.stack), None),
-        LongshoreEvent::SyncProgressed(event) => (Some(&event.sync.stack), None),
-        LongshoreEvent::SyncCompleted(event) => (Some(&event.sync.stack), None),
-        LongshoreEvent::SyncFailed(event) => (Some(&event.sync.stack), None),
-        LongshoreEvent::SyncRefused(event) => (Some(&event.sync.stack), None),
-        LongshoreEvent::SyncShardCompleted(event) => (Some(&event.stack), None),
-        LongshoreEvent::ReconcileShard(_)
-        | LongshoreEvent::DocumentUnreadable(_)
-        | LongshoreEvent::ReleaseRefused(_) => (None, None),
-    }
-}
-
-fn of_service<'a>(stack: &'a str, service: &'a str) -> (Option<&'a str>, Option<&'a str>) {
-    (Some(stack), Some(service))
-}
-
-fn only(services: &[String]) -> Option<&str> {
-    match services {
-        [service] => Some(service),
-        _ => None,
     }
 }
 
