@@ -215,12 +215,13 @@ pub fn timeline(deployment: &Deployment) -> Vec<Step> {
         says: Saying::new(tone, text),
     };
     let who = deployment.source.in_words(str::to_owned);
+    let asked_at = deployment.asked_at();
     let mut steps = vec![step(
-        deployment.requested_at,
+        asked_at,
         Tone::Calm,
         format!("asked for by {who}{}", with_note(deployment.source.note())),
     )];
-    if deployment.claimed_at > deployment.requested_at {
+    if deployment.claimed_at > asked_at {
         steps.push(step(
             deployment.claimed_at,
             Tone::Calm,
@@ -289,11 +290,11 @@ impl Past {
                 .as_deref()
                 .map(|commit| commit.chars().take(12).collect()),
             asked_by: format!("{who}{}", with_note(deployment.source.note())),
-            requested_at: deployment.requested_at,
+            requested_at: deployment.asked_at(),
             state: Saying::new(tone(deployment.state), state_of(deployment)),
             lead_time: deployment
                 .finished_at
-                .map(|end| (end - deployment.requested_at).max(TimeDelta::zero())),
+                .map(|end| (end - deployment.asked_at()).max(TimeDelta::zero())),
         }
     }
 

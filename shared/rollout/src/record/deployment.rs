@@ -555,7 +555,6 @@ impl Deployment {
         }
     }
 
-    /// The deployment as events name it.
     /// When it was asked for. What follows from a stack's change has the place of an older request, and began by itself.
     pub fn asked_at(&self) -> DateTime<Utc> {
         match self.source {
@@ -564,6 +563,7 @@ impl Deployment {
         }
     }
 
+    /// The deployment as events name it.
     pub fn summary(&self) -> DeploymentSummary {
         DeploymentSummary {
             deployment_id: self.id.clone(),
