@@ -7,7 +7,7 @@ use longshore_events::longshore::{ContainerLog, RolloutProgress};
 use longshore_events::words::more;
 use longshore_report::words::{counted, duration, rollout_progress, short_name};
 use longshore_rollout::record::{Deployment, State};
-use longshore_rollout::service_view::{ServiceMessage, ServiceTask, ServiceView};
+use longshore_rollout::service_view::{ServiceTask, ServiceView};
 
 use crate::logs::headline;
 use crate::status::tag_or_digest;
@@ -19,7 +19,7 @@ const TASK: usize = 8;
 /// How many tasks that have stopped are in the table: the last ones. What they died of is said beside it.
 const STOPPED: usize = 3;
 
-/// How far lines go in that are not the first of what they belong to: below what follows the time.
+/// How far lines go in that belong to what was said: below what follows the time.
 const HANGING: usize = 9;
 
 /// What is known of a rollout at a moment.
@@ -70,10 +70,9 @@ pub fn waiting_frame(
     wrapped_to(&line, 2, Some(width))
 }
 
-/// What ECS said of the service.
-pub fn message(message: &ServiceMessage, width: u16) -> String {
-    let line = format!("{} {}", message.at.format("%H:%M:%S"), message.text);
-    wrapped_to(&line, HANGING, Some(width))
+/// What was said, with when: its next lines begin below the first word after the time.
+pub fn said(at: DateTime<Utc>, text: &str, width: Option<u16>) -> String {
+    wrapped_to(&format!("{} {text}", at.format("%H:%M:%S")), HANGING, width)
 }
 
 /// The last lines that the containers of a task wrote that died, below what it died of.
@@ -85,7 +84,8 @@ pub fn last_lines(logs: &[ContainerLog], width: u16) -> Vec<String> {
     written
         .map(|(container, line)| {
             let at = line.at.format("%H:%M:%S");
-            let line = format!("         {container} {at}  {}", line.message.trim_end());
+            let text = line.message.trim_end();
+            let line = format!("{:HANGING$}{container} {at}  {text}", "");
             wrapped_to(&line, 2, Some(width))
         })
         .collect()

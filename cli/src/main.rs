@@ -157,7 +157,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
     let cloud = AwsCloud::new(&aws, &state_bucket, &event_bus);
     let command = match command {
         Online::Mirror(command) => {
-            caller::look_up(&cloud).await;
+            if matches!(command, MirrorCommand::Run(_)) {
+                caller::look_up(&cloud).await;
+            }
             let connect = |private_hosts: &[String]| {
                 // Somebody waits for the answer.
                 let outage = std::time::Duration::ZERO;

@@ -14,7 +14,7 @@ use longshore_rollout::service_view::{ServiceView, ServiceViews};
 use longshore_rollout::status::RunningTasks;
 
 use crate::failures::why;
-use crate::live::{Moment, frame, last_lines, message, waiting_frame};
+use crate::live::{Moment, frame, last_lines, said, waiting_frame};
 use crate::screen::Screen;
 use crate::status::{state_now, tasks};
 use crate::terminal;
@@ -141,18 +141,29 @@ impl Progress {
                 None
             }
         };
+        if let (Some(terminal), Some(view)) = (&mut self.terminal, &view) {
+            let (width, _) = (terminal.size)();
+            for text in news(&mut self.messages, view, deployment, width) {
+                terminal.screen.say(&text);
+            }
+        }
+        self.draw(deployment, progress, view.as_ref());
+    }
+
+    /// On a terminal, how a deployment is at this moment.
+    fn draw(
+        &mut self,
+        deployment: &Deployment,
+        progress: Option<&RolloutProgress>,
+        view: Option<&ServiceView>,
+    ) {
         let now = (self.clock)();
         if let Some(terminal) = &mut self.terminal {
             let (width, height) = (terminal.size)();
-            if let Some(view) = &view {
-                for text in news(&mut self.messages, view, deployment, width) {
-                    terminal.screen.say(&text);
-                }
-            }
             let moment = Moment {
                 deployment,
                 progress,
-                view: view.as_ref(),
+                view,
                 now,
             };
             terminal.screen.draw(&frame(moment, width, height));
@@ -162,17 +173,7 @@ impl Progress {
     /// That another deployment took its place: what runs is not its own any more.
     pub async fn is_past<C: Cloud + TaskLogs>(&mut self, cloud: &C, deployment: &Deployment) {
         self.failures(cloud, deployment).await;
-        let now = (self.clock)();
-        if let Some(terminal) = &mut self.terminal {
-            let (width, height) = (terminal.size)();
-            let moment = Moment {
-                deployment,
-                progress: None,
-                view: None,
-                now,
-            };
-            terminal.screen.draw(&frame(moment, width, height));
-        }
+        self.draw(deployment, None, None);
     }
 
     /// The tasks that died since the last look; on a terminal with what they wrote last. Elsewhere that follows at the end.
@@ -202,15 +203,12 @@ impl Progress {
     }
 
     fn print(&mut self, at: DateTime<Utc>, line: &str) {
-        // The next lines begin below the first word after the time.
-        let line = format!("{} {line}", at.format("%H:%M:%S"));
         match &mut self.terminal {
             Some(terminal) => {
                 let (width, _) = (terminal.size)();
-                let line = terminal::wrapped_to(&line, 9, Some(width));
-                terminal.screen.say(&line);
+                terminal.screen.say(&said(at, line, Some(width)));
             }
-            None => terminal::note(&terminal::wrapped(&line, 9)),
+            None => terminal::note(&said(at, line, terminal::width())),
         }
     }
 }
@@ -226,7 +224,8 @@ fn news(
     let since = deployment.claimed_at - TimeDelta::seconds(1);
     let messages = view.messages.iter();
     let new = messages.filter(|message| message.at >= since && shown.insert(message.id.clone()));
-    new.map(|new| message(new, width)).collect()
+    new.map(|new| said(new.at, &new.text, Some(width)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ fn longest_word<'a>(cells: impl Iterator<Item = &'a String>) -> u16 {
 
 /// How wide what is printed may be; whatever reads it that is not a terminal gets as much as there is, unless it says
 /// otherwise as shells do.
-fn width() -> Option<u16> {
+pub fn width() -> Option<u16> {
     match terminal_size_of(io::stdout()) {
         Some((width, _)) => Some(width.0),
         None => std::env::var("COLUMNS").ok()?.parse().ok(),

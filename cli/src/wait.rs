@@ -461,6 +461,25 @@ mod tests {
         insta::assert_snapshot!(format!("{name}-{width}"), answered);
     }
 
+    /// What somebody sees on a terminal of either width who asks for `v2` while this happens, and how that ends.
+    async fn at_either_width(
+        name: &str,
+        made: impl Fn() -> FakeCloud,
+        happens: impl AsyncFn(&FakeCloud, &Seen),
+        status: Status,
+    ) {
+        for width in WIDTHS {
+            let cloud = made();
+            let (progress, seen) = terminal(width);
+            let (answer, ()) = tokio::join!(
+                ask_with(&cloud, "v2", Output::Text, progress, never()),
+                happens(&cloud, &seen)
+            );
+            shows(name, width, &seen, &answer);
+            assert_eq!(answer.status, status);
+        }
+    }
+
     /// A service, and an image `v2` that nobody asked for yet.
     fn cloud(api: &Subscriber) -> FakeCloud {
         let cloud = FakeCloud::with_services(std::slice::from_ref(api));
@@ -692,100 +711,85 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_terminal_shows_a_success_with_its_tasks_and_what_ecs_says() {
         let api = subscriber("api");
-        for width in WIDTHS {
-            let cloud = cloud(&api);
-            let (progress, seen) = terminal(width);
-            let (answer, ()) = tokio::join!(
-                ask_with(&cloud, "v2", Output::Text, progress, never()),
-                async {
-                    begun(&cloud, &api, "ROLLING");
-                    tokio::time::sleep(PAUSE * 3).await;
-                    let shown = seen.lines().join("\n");
-                    for expected in ["0 of 2 tasks run api:2", "pending", "strategy: rolling"] {
-                        assert!(shown.contains(expected), "{shown}");
-                    }
-                    cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "RUNNING", None, 15);
-                    cloud.show_task(&api, "77777777777", NEW, "RUNNING", Some("HEALTHY"), 40);
-                    cloud.show_task(&api, "old-one", OLD, "DEACTIVATING", None, 41);
-                    cloud.change_view(&api, |view| {
-                        view.tasks.retain(|task| !task.arn.ends_with("old-two"));
-                    });
-                    cloud.say(&api, "(service api) has reached a steady state.", 60);
-                    completed(&cloud, &api).await;
-                }
-            );
-            shows("success", width, &seen, &answer);
-            assert_eq!(answer.status, Status::Good);
-        }
+        let happens = async |cloud: &FakeCloud, seen: &Seen| {
+            begun(cloud, &api, "ROLLING");
+            tokio::time::sleep(PAUSE * 3).await;
+            let shown = seen.lines().join("\n");
+            for expected in ["0 of 2 tasks run api:2", "pending", "strategy: rolling"] {
+                assert!(shown.contains(expected), "{shown}");
+            }
+            cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "RUNNING", None, 15);
+            cloud.show_task(&api, "77777777777", NEW, "RUNNING", Some("HEALTHY"), 40);
+            cloud.show_task(&api, "old-one", OLD, "DEACTIVATING", None, 41);
+            cloud.change_view(&api, |view| {
+                view.tasks.retain(|task| !task.arn.ends_with("old-two"));
+            });
+            cloud.say(&api, "(service api) has reached a steady state.", 60);
+            completed(cloud, &api).await;
+        };
+        at_either_width("success", || cloud(&api), happens, Status::Good).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_terminal_shows_what_tasks_of_a_failing_rollout_die_of_with_their_last_lines() {
         let api = subscriber("api");
-        for width in WIDTHS {
-            let cloud = cloud(&api);
-            writes(&cloud, &api, "api/app/0f3c1", "no DATABASE_URL");
-            let (progress, seen) = terminal(width);
-            let (answer, ()) = tokio::join!(
-                ask_with(&cloud, "v2", Output::Text, progress, never()),
-                async {
-                    begun(&cloud, &api, "ROLLING");
-                    tokio::time::sleep(PAUSE * 3).await;
-                    cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "STOPPED", None, 20);
-                    cloud.add_stopped_task(&cloud.primary_id(&api), died());
-                    cloud.roll_back(&api, 150);
-                    reconciled_at(&cloud, 160).await;
-                    tokio::time::sleep(PAUSE * 3).await;
-                    cloud.complete(&api);
-                    reconciled_at(&cloud, 170).await;
-                }
-            );
-            shows("failing", width, &seen, &answer);
-            assert_eq!(answer.status, Status::Bad);
-        }
+        let happens = async |cloud: &FakeCloud, _: &Seen| {
+            begun(cloud, &api, "ROLLING");
+            tokio::time::sleep(PAUSE * 3).await;
+            cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "STOPPED", None, 20);
+            cloud.add_stopped_task(&cloud.primary_id(&api), died());
+            cloud.roll_back(&api, 150);
+            reconciled_at(cloud, 160).await;
+            tokio::time::sleep(PAUSE * 3).await;
+            cloud.complete(&api);
+            reconciled_at(cloud, 170).await;
+        };
+        at_either_width(
+            "failing",
+            || {
+                let cloud = cloud(&api);
+                writes(&cloud, &api, "api/app/0f3c1", "no DATABASE_URL");
+                cloud
+            },
+            happens,
+            Status::Bad,
+        )
+        .await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_terminal_shows_the_stage_of_a_canary_and_its_rollback_by_an_alarm() {
         let api = subscriber("api");
-        for width in WIDTHS {
-            let cloud = cloud(&api);
-            let (progress, seen) = terminal(width);
-            let (answer, ()) = tokio::join!(
-                ask_with(&cloud, "v2", Output::Text, progress, never()),
-                async {
-                    tokio::time::sleep(PAUSE).await;
-                    begun(&cloud, &api, "CANARY");
-                    cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "RUNNING", None, 15);
-                    cloud.change_account(&api, |account| {
-                        account.progress = Some(RolloutProgress {
-                            stage: "PRODUCTION_TRAFFIC_SHIFT".to_owned(),
-                            shifted_percent: Some(10),
-                        });
-                    });
-                    tokio::time::sleep(PAUSE * 3).await;
-                    let shown = seen.lines().join("\n");
-                    assert!(
-                        shown.contains("strategy: canary: production traffic shift, 10%"),
-                        "{shown}"
-                    );
-                    cloud.roll_back(&api, 150);
-                    cloud.change_account(&api, |account| {
-                        account.reason =
-                            "Service deployment rolled back because of 1 alarm in state ALARM: \
-                                          [shop-errors]"
-                                .to_owned();
-                    });
-                    cloud.say(&api, "(service api) rolls back: alarm shop-errors.", 150);
-                    reconciled_at(&cloud, 160).await;
-                    tokio::time::sleep(PAUSE * 3).await;
-                    cloud.complete(&api);
-                    reconciled_at(&cloud, 170).await;
-                }
+        let happens = async |cloud: &FakeCloud, seen: &Seen| {
+            tokio::time::sleep(PAUSE).await;
+            begun(cloud, &api, "CANARY");
+            cloud.show_task(&api, "0f3c1a2b3c4d5e6f", NEW, "RUNNING", None, 15);
+            cloud.change_account(&api, |account| {
+                account.progress = Some(RolloutProgress {
+                    stage: "PRODUCTION_TRAFFIC_SHIFT".to_owned(),
+                    shifted_percent: Some(10),
+                });
+            });
+            tokio::time::sleep(PAUSE * 3).await;
+            let shown = seen.lines().join("\n");
+            assert!(
+                shown.contains("strategy: canary: production traffic shift, 10%"),
+                "{shown}"
             );
-            shows("alarm", width, &seen, &answer);
-            assert_eq!(answer.status, Status::Bad);
-        }
+            cloud.roll_back(&api, 150);
+            cloud.change_account(&api, |account| {
+                account.reason =
+                    "Service deployment rolled back because of 1 alarm in state ALARM: \
+                                      [shop-errors]"
+                        .to_owned();
+            });
+            cloud.say(&api, "(service api) rolls back: alarm shop-errors.", 150);
+            reconciled_at(cloud, 160).await;
+            tokio::time::sleep(PAUSE * 3).await;
+            cloud.complete(&api);
+            reconciled_at(cloud, 170).await;
+        };
+        at_either_width("alarm", || cloud(&api), happens, Status::Bad).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -806,24 +810,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_terminal_shows_that_a_newer_push_took_over() {
         let api = subscriber("api");
-        for width in WIDTHS {
-            let cloud = cloud(&api);
-            let (progress, seen) = terminal(width);
-            let (answer, ()) = tokio::join!(
-                ask_with(&cloud, "v2", Output::Text, progress, never()),
-                async {
-                    begun(&cloud, &api, "ROLLING");
-                    tokio::time::sleep(PAUSE * 3).await;
-                    let push = cloud.push("v3", digest('3'), noon(60));
-                    cloud.set_now(noon(60));
-                    deploy_push(&cloud, &push, &worker("newer", 60))
-                        .await
-                        .unwrap();
-                }
-            );
-            shows("superseded", width, &seen, &answer);
-            assert_eq!(answer.status, Status::Bad);
-        }
+        let happens = async |cloud: &FakeCloud, _: &Seen| {
+            begun(cloud, &api, "ROLLING");
+            tokio::time::sleep(PAUSE * 3).await;
+            let push = cloud.push("v3", digest('3'), noon(60));
+            cloud.set_now(noon(60));
+            deploy_push(cloud, &push, &worker("newer", 60))
+                .await
+                .unwrap();
+        };
+        at_either_width("superseded", || cloud(&api), happens, Status::Bad).await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,8 +26,8 @@ pub use blocks::{
 pub use console::Console;
 pub use transfers::transfer_message;
 
-/// What Slack shows of `event`, with links into `console`; nothing if only Longshore itself must know of it. Within all of Slack's
-/// limits and never empty, whatever the event holds.
+/// What Slack shows of `event`, with links into `console`; nothing if only Longshore itself must know of it. Within all of
+/// Slack's limits and never empty, whatever the event holds.
 pub fn message(event: &LongshoreEvent, console: &Console) -> Option<Message> {
     Some(match event {
         LongshoreEvent::DeploymentStarted(event) => deployments::started(event, console),
