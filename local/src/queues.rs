@@ -1,4 +1,4 @@
-//! The dead-letter queues of an apply, made again before the next one.
+//! The queues of an apply, made again before the next one.
 //!
 //! Terraform's provider waits 25 seconds for a queue that it has made or changed (`waitQueueAttributesPropagated` looks
 //! six times, five seconds apart, whatever it sees), and not at all for one that it imports as it is to be. Terraform
@@ -17,7 +17,8 @@ use crate::files;
 /// How the names of attributes that nobody can set begin or end.
 const READ_ONLY: [&str; 3] = ["Approximate", "Timestamp", "QueueArn"];
 
-/// Queues by our name of the function.
+/// Queues by their names in `infra/environments/local/queues.tf`: of a queue and the one that takes its dead letters, the
+/// latter's comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queues(BTreeMap<String, Queue>);
 
@@ -30,11 +31,9 @@ struct Queue {
 impl Queues {
     /// What [`Queues::write`] has written; none where there is nothing, or nothing of use.
     #[must_use]
-    pub fn read(path: &Path) -> Self {
-        std::fs::read(path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+    pub fn read(path: &Path) -> Option<Self> {
+        let bytes = std::fs::read(path).ok()?;
+        serde_json::from_slice(&bytes).ok()
     }
 
     /// The queues at these addresses, as they are.
@@ -51,7 +50,7 @@ impl Queues {
                 .with_context(|| format!("read the attributes of {url}"))
         };
         urls.iter()
-            .map(|(function, url)| Ok((function.clone(), queue(url)?)))
+            .map(|(name, url)| Ok((name.clone(), queue(url)?)))
             .collect::<Result<_>>()
             .map(Self)
     }
@@ -62,12 +61,12 @@ impl Queues {
     /// When SQS does not answer.
     pub fn create(&self, client: &Client) -> Result<BTreeMap<String, String>> {
         let mut urls = BTreeMap::new();
-        for (function, queue) in &self.0 {
+        for (name, queue) in &self.0 {
             let request = json!({"QueueName": queue.name, "Attributes": queue.attributes});
             match client.json(JsonService::Sqs, "CreateQueue", &request) {
                 Ok(answer) => {
                     if let Some(url) = answer["QueueUrl"].as_str() {
-                        urls.insert(function.clone(), url.to_owned());
+                        urls.insert(name.clone(), url.to_owned());
                     }
                 }
                 Err(CallError::Refused { .. }) => {}
@@ -84,7 +83,7 @@ impl Queues {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).context("write the queues as JSON")?;
+        let text = serde_json::to_string_pretty(self).context("write the queues as JSON")? + "\n";
         files::write(path, text.as_bytes())
     }
 }
@@ -137,11 +136,11 @@ mod tests {
     fn what_was_written_is_read_and_what_is_missing_is_none() {
         let path =
             std::env::temp_dir().join(format!("longshore-queues-{}.json", std::process::id()));
-        assert_eq!(Queues::read(&path), Queues::default());
+        assert_eq!(Queues::read(&path), None);
         let queues = Queues(BTreeMap::from([("deploy".to_owned(), queue())]));
         queues.write(&path).unwrap();
         let read = Queues::read(&path);
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(read, queues);
+        assert_eq!(read, Some(queues));
     }
 }

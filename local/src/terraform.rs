@@ -169,6 +169,9 @@ fn find_mirror(folder: &Path, depth: usize) -> Option<PathBuf> {
         .find_map(|folder| find_mirror(folder, depth - 1))
 }
 
+/// The queues of an apply, for a machine on which none was made: what `target/local/queues.json` held after one.
+pub const QUEUES: &str = "infra/environments/local/queues.json";
+
 /// What the local environment's Terraform made: the outputs that the demo and the tests use. Those by function are
 /// asked for by our name of it: `provision`, `deploy`, `watch` or `notify`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -189,6 +192,8 @@ pub struct Applied {
     pub log_group_names: BTreeMap<String, String>,
     /// The address of each function's dead-letter queue.
     pub dead_letter_queue_urls: BTreeMap<String, String>,
+    /// The addresses of these and of all other queues.
+    pub queue_urls: BTreeMap<String, String>,
 }
 
 /// Applies `infra/environments/local` to a running cloud. The state lies in the cloud's directory and belongs to this
@@ -206,11 +211,14 @@ pub fn apply(
     let log = directory.join("terraform.log");
     let state = directory.join(format!("terraform-{}.tfstate", cloud.pid));
     // Not of one cloud: the next one may be another's, and has the same account and region.
-    let kept_queues = workspace.path("target/local/dead-letter-queues.json");
+    let kept_queues = workspace.path("target/local/queues.json");
     let queue_urls = if state.exists() {
         BTreeMap::new()
     } else {
-        Queues::read(&kept_queues).create(&cloud.client())?
+        Queues::read(&kept_queues)
+            .or_else(|| Queues::read(&workspace.path(QUEUES)))
+            .unwrap_or_default()
+            .create(&cloud.client())?
     };
     let configuration = Configuration::new(
         workspace.path("infra/environments/local"),
@@ -226,7 +234,7 @@ pub fn apply(
     .with_variable("package_directory", &programs.packages.to_string_lossy())
     .with_variable("architecture", programs.architecture)
     .with_variable("task_role_arns", &json!(task_roles.arns()).to_string())
-    .with_variable("dead_letter_queue_urls", &json!(queue_urls).to_string())
+    .with_variable("queue_urls", &json!(queue_urls).to_string())
     // The demo's and the tests' unrelated events are logged at this level.
     .with_variable("log_level", "DEBUG");
     configuration.initialise(&[format!("path={}", state.display())], &log)?;
@@ -244,7 +252,7 @@ pub fn apply(
     let outputs = capture(&mut configuration.command(&["output", "-json"]))
         .context("read the outputs of terraform")?;
     let applied = read_outputs(&outputs)?;
-    Queues::at(&cloud.client(), &applied.dead_letter_queue_urls)?.write(&kept_queues)?;
+    Queues::at(&cloud.client(), &applied.queue_urls)?.write(&kept_queues)?;
     Ok(applied)
 }
 

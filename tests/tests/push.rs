@@ -4,12 +4,16 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
+use longshore_local::environment::Environment;
 use longshore_local::images::move_tag;
+use longshore_local::queues::Queues;
 use longshore_local::scene::{
     FIRST_TAG, Service, dead_letters, fails, function_log, push_image, push_index, put_route,
     serves,
 };
+use longshore_local::terraform::QUEUES;
 use longshore_local::wait::{Seen, stays_so, wait_until};
+use longshore_local::workspace::Workspace;
 use longshore_tests::{PATIENCE, QUIET, Scene};
 use serde_json::{Value, json};
 
@@ -460,4 +464,17 @@ fn a_malformed_event_is_logged_and_acknowledged() -> Result<()> {
             })
         },
     )
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_first_apply_finds_each_queue_as_it_would_make_it() -> Result<()> {
+    let environment = Environment::of_this_process()?;
+    let made = Queues::at(&environment.client(), &environment.applied.queue_urls)?;
+    let kept = Queues::read(&Workspace::of_this_build().path(QUEUES));
+    ensure!(
+        kept.as_ref() == Some(&made),
+        "{QUEUES} says {kept:?}, and Terraform made {made:?}: copy target/local/queues.json there"
+    );
+    Ok(())
 }

@@ -48,6 +48,13 @@ output "dead_letter_queue_urls" {
   value       = module.longshore.dead_letter_queue_urls
 }
 
+output "queue_urls" {
+  description = "URLs of all queues, by the names that the variable of the same name has for them."
+  value = merge(module.longshore.dead_letter_queue_urls, {
+    watch_schedules = module.longshore.schedule_dead_letter_queue_url
+  })
+}
+
 output "slack_webhook_secret_name" {
   description = "Name of the secret that holds the URL of the Slack webhook, or the token of a Slack bot."
   value       = module.longshore.slack_webhook_secret_name

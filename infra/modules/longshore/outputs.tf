@@ -72,6 +72,11 @@ output "dead_letter_queue_urls" {
   value       = { for key, function in local.functions : key => function.dead_letter_queue_url }
 }
 
+output "schedule_dead_letter_queue_url" {
+  description = "URL of the queue of the scheduled runs that ECS refused."
+  value       = aws_sqs_queue.schedule_dead_letters.url
+}
+
 output "dead_letter_queue_policies" {
   description = "The dead-letter queues' policy documents, as JSON, by function."
   value       = { for key, function in local.functions : key => function.dead_letter_queue_policy }
