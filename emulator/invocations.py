@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import heapq
 import itertools
 import json
@@ -441,6 +442,12 @@ async def _read_request(reader):
     return method, path, body
 
 
+@functools.lru_cache(maxsize=8)
+def _code_directory(package):
+    """Where a package is unpacked. ministack takes the SHA-256 of it at each start; Python keeps the hash of bytes."""
+    return lambda_svc._provided_runtime_code_dir(package)
+
+
 @replaces(lambda_runtime, "ProvidedWorker")
 class _Environment(lambda_runtime.ProvidedWorker):
     """An environment whose Runtime API and output share one thread with those of all others."""
@@ -457,7 +464,7 @@ class _Environment(lambda_runtime.ProvidedWorker):
 
     def _spawn(self, init_timeout=None):
         self._teardown()
-        directory = lambda_svc._provided_runtime_code_dir(self.code_zip)
+        directory = _code_directory(self.code_zip)
         bootstrap = os.path.join(directory, "bootstrap")
         if not os.access(bootstrap, os.X_OK):
             raise lambda_runtime.ProvidedRuntimeError(
