@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use longshore_bottles::index::{Index, IndexError, IndexReader};
+use longshore_bottles::index::{Index, IndexError, IndexReader, digest};
 use longshore_bottles::inventory::Inventory;
 use longshore_bottles::platforms::Platforms;
 use longshore_bottles::selection::{Selection, WantedBottle, wanted};
@@ -14,6 +14,7 @@ use longshore_bottles::sync::shard::ShardState;
 use longshore_bottles::{layout, names, shards, sizes, urls};
 use longshore_events::incoming::{parse_deploy, parse_provision, parse_sync, parse_watch};
 use longshore_events::longshore::{LongshoreEvent, Problem};
+use longshore_events::transfer::Sha256;
 use longshore_events::{EventBridgeEvent, Malformed, parse, release, retry_after};
 use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{Route, ServiceId};
@@ -242,29 +243,32 @@ fn assert_same<T: PartialEq + Debug>(one: &T, other: &T) {
 const PACKAGES: &str = "internal/packages.arm64_tahoe.jws.json";
 
 /// The index that a signed file must agree with, and what a mirror of it holds.
-static INDEX: LazyLock<Option<(Index, Platforms, Vec<WantedBottle>)>> = LazyLock::new(|| {
-    let sha256 = "0a".repeat(32);
-    let url = format!("https://ghcr.io/v2/homebrew/core/wget/blobs/sha256:{sha256}");
-    let text = json!([{
-        "name": "wget",
-        "versions": {"stable": "1.25.0"},
-        "bottle": {"stable": {
-            "root_url": "https://ghcr.io/v2/homebrew/core",
-            "files": {"arm64_tahoe": {"url": url, "sha256": sha256}},
-        }},
-    }]);
-    let index = read_index(&[text.to_string().as_bytes()]).ok()?;
-    let platforms = Platforms::of(&index);
-    let wanted = wanted(&index, &Selection::default());
-    Some((index, platforms, wanted))
-});
+static INDEX: LazyLock<Option<(Index, Sha256, Platforms, Vec<WantedBottle>)>> =
+    LazyLock::new(|| {
+        let sha256 = "0a".repeat(32);
+        let url = format!("https://ghcr.io/v2/homebrew/core/wget/blobs/sha256:{sha256}");
+        let text = json!([{
+            "name": "wget",
+            "versions": {"stable": "1.25.0"},
+            "bottle": {"stable": {
+                "root_url": "https://ghcr.io/v2/homebrew/core",
+                "files": {"arm64_tahoe": {"url": url, "sha256": sha256}},
+            }},
+        }]);
+        let text = text.to_string();
+        let index = read_index(&[text.as_bytes()]).ok()?;
+        let platforms = Platforms::of(&index);
+        let wanted = wanted(&index, &Selection::default());
+        Some((index, digest(text.as_bytes()), platforms, wanted))
+    });
 
 fn signed(file: &str, data: &[u8]) {
-    let Some((index, platforms, wanted)) = &*INDEX else {
+    let Some((index, sha256, platforms, wanted)) = &*INDEX else {
         panic!("the index of this target is none");
     };
     let generation = Generation {
         index,
+        sha256,
         platforms,
         selection: &Selection::default(),
         private_hosts: &[],

@@ -1,201 +1,146 @@
-//! `cargo xtask bench sync`: what transferring files costs, beside rclone.
+//! `cargo xtask bench`: what is said to be fast and small, measured beside a floor or a peer in the same run.
 //!
-//! Both transfer the same files from the same server, one round each in turn, so that a machine that is slower
-//! for a while is slower for both. Servers and clients share the machine: what a client costs is shown as its
-//! own processor time for a gigabyte, which no server blurs.
+//! Each benchmark keeps its figures in `docs/benchmarks/<name>.json`, and `docs/benchmarks.md` is written from all of them:
+//! so that one can be run alone, and the document still shows the others.
 
 mod clients;
+mod document;
 mod files;
 mod measure;
+mod pure;
+mod results;
 mod servers;
+mod sync;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use longshore_local::process::check_interruption;
 use longshore_local::workspace::Workspace;
-use serde::Serialize;
 
-use crate::bench::clients::{Client, Clients};
-use crate::bench::files::{FOLDER, Files};
-use crate::bench::measure::Cost;
-use crate::bench::servers::{Judge, Sink, Target};
-use crate::terminal::{Terminal, padded};
+use crate::bench::results::{Machine, Results, Row};
+use crate::terminal::{Style, Terminal, padded};
 
 #[derive(Parser)]
 pub struct Arguments {
+    /// One benchmark; all of them without it.
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
 }
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 enum What {
+    /// Planning a sync of an index as large as Homebrew's, beside a bare program over serde_json.
+    Plan,
+    /// Rendering and checking stack files of 1 to 1,000 services, beside serialising as many bytes.
+    Render,
     /// Transferring files over, beside rclone: wall clock, processor time and memory.
-    Sync(SyncArguments),
+    Sync(sync::Arguments),
 }
 
-#[derive(Parser)]
-struct SyncArguments {
-    /// How many files.
-    #[arg(long, default_value_t = 400)]
-    files: usize,
-    /// How many bytes in all.
-    #[arg(long, default_value_t = 3_000_000_000)]
-    bytes: u64,
-    /// How often each client transfers them, after once to warm up.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// How many files at once.
-    #[arg(long, default_value_t = 16)]
-    concurrency: usize,
-    /// Print the figures as JSON.
-    #[arg(long)]
-    json: bool,
+/// A benchmark.
+trait Benchmark {
+    /// As it is called on the command line, and its file.
+    fn name(&self) -> &'static str;
+
+    /// Builds what it needs, runs it, prints what it found, and answers it.
+    ///
+    /// # Errors
+    /// When something cannot be built, or fails.
+    fn run(&self, workspace: &Workspace) -> Result<Vec<Row>>;
+
+    /// Whether it measures what the document shows.
+    fn is_usual(&self) -> bool;
+
+    /// Whether it prints what a program is to read, so that nothing may stand beside it.
+    fn is_for_programs(&self) -> bool;
 }
 
-/// What a client cost against a target: the median of its rounds, and their highest memory.
-#[derive(Debug, Serialize)]
-struct Row {
-    client: &'static str,
-    target: &'static str,
-    wall_seconds: f64,
-    cpu_seconds_per_gigabyte: f64,
-    peak_memory_mib: f64,
-    rounds: Vec<Cost>,
+impl Benchmark for What {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Render => "render",
+            Self::Sync(_) => "sync",
+        }
+    }
+
+    fn run(&self, workspace: &Workspace) -> Result<Vec<Row>> {
+        match self {
+            Self::Plan => pure::run(workspace, &pure::PLAN),
+            Self::Render => pure::run(workspace, &pure::RENDER),
+            Self::Sync(arguments) => sync::run(workspace, arguments),
+        }
+    }
+
+    fn is_usual(&self) -> bool {
+        match self {
+            Self::Plan | Self::Render => true,
+            Self::Sync(arguments) => arguments.are_usual(),
+        }
+    }
+
+    fn is_for_programs(&self) -> bool {
+        matches!(self, Self::Sync(arguments) if arguments.json)
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    files: usize,
-    bytes: u64,
-    concurrency: usize,
-    processors: usize,
-    rows: Vec<Row>,
+impl What {
+    fn all() -> [Self; 3] {
+        [
+            Self::Plan,
+            Self::Render,
+            Self::Sync(sync::Arguments::default()),
+        ]
+    }
 }
 
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    let What::Sync(arguments) = &arguments.what;
-    ensure!(
-        arguments.files > 0 && arguments.rounds > 0,
-        "no files or no rounds: nothing is measured"
-    );
-    let mut terminal = Terminal::standard_error();
-    let clients = Clients::ensure(workspace, arguments.concurrency, &mut terminal)?;
-    let mut progress = |text: &str| terminal.progress(text);
-    progress("writing the files");
-    let files = Files::ensure(&workspace.path(FOLDER), arguments.files, arguments.bytes)?;
-    let source = servers::serve_files(files.folder())?;
-    let sink = Sink::start()?;
-    let judge = Judge::start(workspace, &clients.s3s)?;
-    let targets: [&dyn Target; 2] = [&sink, &judge];
-    let mut rows: Vec<(Client, &dyn Target, Vec<Cost>)> = Vec::new();
-    for target in targets {
-        for client in Client::ALL {
-            // What was taken in without being kept cannot be read back.
-            if !client.reads_back() || target.keeps() {
-                rows.push((client, target, Vec::new()));
-            }
-        }
-    }
-    let list = files.list(&source)?;
-    for round in 0..=arguments.rounds {
-        for (client, target, costs) in &mut rows {
-            check_interruption()?;
-            progress(&match round {
-                0 => format!("warming up: {} to {}", client.name(), target.name()),
-                round => format!("round {round}: {} to {}", client.name(), target.name()),
-            });
-            target.empty()?;
-            let cost = clients
-                .measure(*client, &list, target.endpoint(), &source)
-                .with_context(|| format!("{} to {}", client.name(), target.name()))?;
-            target.check(&files)?;
-            if round > 0 {
-                costs.push(cost);
-            }
-        }
-    }
-    targets.iter().try_for_each(|target| target.empty())?;
-    let report = Report {
-        files: arguments.files,
-        bytes: files.bytes(),
-        concurrency: arguments.concurrency,
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
-        rows: rows
-            .into_iter()
-            .map(|(client, target, costs)| row(client, target, costs, files.bytes()))
-            .collect(),
+    let all = What::all();
+    let benchmarks: Vec<&What> = match &arguments.what {
+        Some(one) => vec![one],
+        None => all.iter().collect(),
     };
-    let mut output = Terminal::standard_output();
-    if arguments.json {
-        output.line(&serde_json::to_string_pretty(&report).context("write the report")?);
-    } else {
-        show(&mut output, &report);
+    for benchmark in benchmarks {
+        check_interruption()?;
+        let name = benchmark.name();
+        let rows = benchmark
+            .run(workspace)
+            .with_context(|| format!("benchmark {name}"))?;
+        let results = Results {
+            date: results::today()?,
+            machine: Machine::this()?,
+            rows,
+        };
+        let mut output = if benchmark.is_for_programs() {
+            Terminal::standard_error()
+        } else {
+            Terminal::standard_output()
+        };
+        show(&mut output, name, &results);
+        if benchmark.is_usual() {
+            results.write(workspace, name)?;
+            document::write(workspace)?;
+        } else {
+            output.line(
+                "not written into docs/benchmarks: it shows what is measured without options",
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(client: Client, target: &dyn Target, rounds: Vec<Cost>, bytes: u64) -> Row {
-    let gigabytes = bytes as f64 / 1e9;
-    Row {
-        client: client.name(),
-        target: target.name(),
-        wall_seconds: median(rounds.iter().map(|cost| cost.wall_seconds)),
-        cpu_seconds_per_gigabyte: median(rounds.iter().map(|cost| cost.cpu_seconds)) / gigabytes,
-        peak_memory_mib: rounds
-            .iter()
-            .map(|cost| cost.peak_memory_mib)
-            .fold(0.0, f64::max),
-        rounds,
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        length if length % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
-}
-
-fn show(output: &mut Terminal, report: &Report) {
-    output.line(&format!(
-        "{} files, {:.2} GB, {} at a time, {} processors",
-        report.files,
-        report.bytes as f64 / 1e9,
-        report.concurrency,
-        report.processors
-    ));
-    let line = |client: &str, target: &str, wall: &str, cpu: &str, memory: &str| {
-        format!(
-            "{} {} {wall:>8} {cpu:>9} {memory:>9}",
-            padded(client, 32),
-            padded(target, 8)
-        )
-    };
-    output.line(&line("client", "target", "wall s", "CPU s/GB", "peak MiB"));
-    for row in &report.rows {
-        output.line(&line(
-            row.client,
-            row.target,
-            &format!("{:.2}", row.wall_seconds),
-            &format!("{:.2}", row.cpu_seconds_per_gigabyte),
-            &format!("{:.0}", row.peak_memory_mib),
+fn show(output: &mut Terminal, name: &str, results: &Results) {
+    let heading = output.styled(Style::Bold, name);
+    output.line(&format!("{heading}, {}", results.machine.in_words()));
+    for row in &results.rows {
+        output.line(&format!(
+            "{} {} {:>6}  {}",
+            padded(&row.what, 72),
+            padded(&row.figures(), 32),
+            row.ratio_in_words(),
+            row.verdict()
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two_of_it() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
     }
 }

@@ -4,8 +4,10 @@
 //! of what is kept, whatever the index's size.
 
 mod entry;
+mod lenient;
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 use longshore_events::longshore::RefusedEntry;
 use longshore_events::transfer::Sha256;
@@ -15,7 +17,7 @@ use crate::json::ValueEnd;
 use crate::names;
 use entry::{Found, entry_name, unreadable};
 
-pub use crate::formula::{Bottle, Formula};
+pub use crate::formula::{Bottle, BottleUrl, Formula};
 pub use entry::IndexError;
 
 /// No formula's entry is longer: the largest of the real index has 5 kB.
@@ -31,8 +33,6 @@ pub struct Index {
     pub formulae: Vec<Formula>,
     /// Entries that were refused; the rest goes on without them.
     pub refused: Vec<RefusedEntry>,
-    /// What its bytes hash to.
-    pub sha256: Sha256,
     /// How many bottles it names, refused ones included: it shows an index that has shrunk.
     pub bottles: u64,
     /// Every platform tag that it names: of bottles, and keys of `variations`.
@@ -43,7 +43,6 @@ pub struct Index {
 #[derive(Debug)]
 pub struct IndexReader {
     private_hosts: Vec<String>,
-    hasher: sha2::Sha256,
     state: State,
     /// Where in the entry the reader is.
     end: ValueEnd,
@@ -72,7 +71,6 @@ impl IndexReader {
     pub fn new(private_hosts: &[String]) -> Self {
         Self {
             private_hosts: private_hosts.to_vec(),
-            hasher: sha2::Sha256::new(),
             state: State::Before,
             end: ValueEnd::default(),
             begun: Vec::new(),
@@ -86,7 +84,6 @@ impl IndexReader {
     /// # Errors
     /// [`IndexError`] as soon as it is known that this is not an index.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), IndexError> {
-        self.hasher.update(piece);
         let mut rest = piece;
         while let Some((&byte, after)) = rest.split_first() {
             if self.state == State::Entry {
@@ -94,9 +91,20 @@ impl IndexReader {
                 continue;
             }
             if byte == b'{' && matches!(self.state, State::First | State::Next) {
-                self.state = State::Entry;
-                self.end = ValueEnd::default();
                 self.entries += 1;
+                // Nearly every entry is read where it is: what a piece cuts, and what is not as formulae
+                // are, is first put together.
+                let hosts = &self.private_hosts;
+                let whole = self
+                    .found
+                    .add_whole(rest, self.entries, hosts, LONGEST_ENTRY);
+                if let Some(length) = whole {
+                    self.state = State::AfterEntry;
+                    rest = rest.get(length..).unwrap_or_default();
+                } else {
+                    self.state = State::Entry;
+                    self.end = ValueEnd::default();
+                }
                 continue;
             }
             self.state = match (self.state, byte) {
@@ -141,15 +149,6 @@ impl IndexReader {
             }
             State::After => {}
         }
-        let digest: String = self
-            .hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let Ok(sha256) = digest.parse() else {
-            return unreadable("the index's digest is not valid");
-        };
         let Found {
             mut formulae,
             mut refused,
@@ -172,9 +171,8 @@ impl IndexReader {
         Ok(Index {
             formulae,
             refused,
-            sha256,
             bottles,
-            platforms,
+            platforms: platforms.iter().map(|tag| String::from(&**tag)).collect(),
         })
     }
 
@@ -206,19 +204,21 @@ impl IndexReader {
     }
 }
 
+/// What the bytes of an index hash to.
+pub fn digest(bytes: &[u8]) -> Sha256 {
+    let digest: [u8; 32] = sha2::Sha256::digest(bytes).into();
+    digest.into()
+}
+
 /// Refuses the later of two bottles that would be one file of the mirror with two contents.
 fn refuse_ambiguous(formulae: &mut Vec<Formula>, refused: &mut Vec<RefusedEntry>) {
-    // No tag holds a dot, so that files of one name are of formulae that begin alike. Nearly all begin as
-    // no other does, and their files need no names.
-    let beginning =
-        |formula: &Formula| format!("{}-{}", formula.name, names::package_version(formula));
-    let mut alike: HashMap<String, u32> = HashMap::with_capacity(formulae.len());
-    for formula in formulae.iter() {
-        *alike.entry(beginning(formula)).or_default() += 1;
-    }
+    let beginnings = Beginnings::of(formulae);
     let mut contents: HashMap<String, Sha256> = HashMap::new();
-    for formula in formulae.iter_mut() {
-        let is_alone = alike.get(&beginning(formula)) == Some(&1) && formula.bottles.len() <= FEW;
+    for (number, formula) in formulae.iter_mut().enumerate() {
+        let is_alone = beginnings.are_alone(number) && formula.bottles.len() <= FEW;
+        if is_alone && !names_a_tag_twice(&formula.bottles) {
+            continue;
+        }
         let mut bottles: Vec<Bottle> = Vec::with_capacity(formula.bottles.len());
         for bottle in std::mem::take(&mut formula.bottles) {
             let known = if is_alone {
@@ -247,6 +247,50 @@ fn refuse_ambiguous(formulae: &mut Vec<Formula>, refused: &mut Vec<RefusedEntry>
         formula.bottles = bottles;
     }
     formulae.retain(|formula| !formula.bottles.is_empty());
+}
+
+/// What the files of formulae begin with, `name-version`, as hashes.
+///
+/// No tag holds a dot, so that files of one name are of formulae that begin alike. Nearly all begin as no
+/// other does, and their files need no names. Two hashes that are equal by accident cost those names and
+/// nothing else.
+struct Beginnings {
+    /// By formula.
+    hashes: Vec<u64>,
+    alike: HashMap<u64, u32>,
+}
+
+impl Beginnings {
+    fn of(formulae: &[Formula]) -> Self {
+        let state = RandomState::new();
+        let mut beginning = String::new();
+        let hash = |formula: &Formula| {
+            beginning.clear();
+            names::push_beginning(&mut beginning, formula);
+            state.hash_one(&beginning)
+        };
+        let hashes: Vec<u64> = formulae.iter().map(hash).collect();
+        let mut alike = HashMap::with_capacity(hashes.len());
+        for hash in &hashes {
+            *alike.entry(*hash).or_default() += 1;
+        }
+        Self { hashes, alike }
+    }
+
+    /// Whether no other formula's files begin as those of this one.
+    fn are_alone(&self, number: usize) -> bool {
+        let hash = self.hashes.get(number);
+        hash.and_then(|hash| self.alike.get(hash)) == Some(&1)
+    }
+}
+
+fn names_a_tag_twice(bottles: &[Bottle]) -> bool {
+    let mut earlier: &[Bottle] = &[];
+    bottles.iter().zip(1..).any(|(bottle, next)| {
+        let is_twice = earlier.iter().any(|earlier| earlier.tag == bottle.tag);
+        earlier = bottles.get(..next).unwrap_or_default();
+        is_twice
+    })
 }
 
 /// A byte that is not what was expected. Only one is reported, so that the same is reported in whatever pieces an

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::io::{self, BufRead};
 
+use longshore_events::longshore::FileCount;
 use longshore_events::transfer::Sha256;
 use serde::{Deserialize, Serialize};
 
@@ -38,16 +39,68 @@ pub struct InvalidInventory {
     pub problem: String,
 }
 
-/// A line.
-#[derive(Serialize, Deserialize)]
+impl InventoryFile {
+    /// Counts it.
+    pub fn add_to(&self, count: &mut FileCount) {
+        count.files += 1;
+        count.bytes = count.bytes.saturating_add(self.size);
+        let estimated = if self.estimated { self.size } else { 0 };
+        count.estimated_bytes = count.estimated_bytes.saturating_add(estimated);
+    }
+}
+
+/// A line, as it is read.
+#[derive(Deserialize)]
 #[serde(expecting = "an object of key, sha256 and size")]
 struct Line<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
-    sha256: Cow<'a, Sha256>,
+    sha256: Sha256,
     size: u64,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     estimated: bool,
+}
+
+/// A line, as it is written.
+#[derive(Serialize)]
+struct WrittenLine<'a> {
+    key: &'a str,
+    sha256: &'a Sha256,
+    size: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
+}
+
+/// Files in the order in which they come, which is that of their keys unless somebody has mixed them.
+#[derive(Default)]
+struct Files {
+    /// As long as each key is larger than the one before it.
+    sorted: Vec<(String, InventoryFile)>,
+    /// What came from then on, and before.
+    mixed: BTreeMap<String, InventoryFile>,
+}
+
+impl Files {
+    /// Adds a file; whether none with its key was there.
+    fn add(&mut self, key: String, file: InventoryFile) -> bool {
+        if self.mixed.is_empty() {
+            if self.sorted.last().is_none_or(|(last, _)| *last < key) {
+                self.sorted.push((key, file));
+                return true;
+            }
+            self.mixed = std::mem::take(&mut self.sorted).into_iter().collect();
+        }
+        self.mixed.insert(key, file).is_none()
+    }
+
+    fn into_map(self) -> BTreeMap<String, InventoryFile> {
+        if self.mixed.is_empty() {
+            // Made at once: one insertion after the other would leave its nodes half empty.
+            self.sorted.into_iter().collect()
+        } else {
+            self.mixed
+        }
+    }
 }
 
 impl Inventory {
@@ -57,47 +110,62 @@ impl Inventory {
     /// [`InvalidInventory`] for the first line that is none, that names no key, or whose key an earlier
     /// line has named already.
     pub fn read(text: &[u8]) -> Result<Self, InvalidInventory> {
-        let mut files = BTreeMap::new();
-        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        // What is in memory can always be read.
+        Self::read_from(text).unwrap_or_else(|_| Ok(Self::default()))
+    }
+
+    /// As [`Inventory::read`], line by line, so that the text is not held beside what is read of it.
+    ///
+    /// # Errors
+    /// That the text cannot be read; within, what is wrong with it.
+    pub fn read_from(mut text: impl BufRead) -> io::Result<Result<Self, InvalidInventory>> {
+        let mut files = Files::default();
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            if text.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let invalid = |problem: String| InvalidInventory {
-                line: number + 1,
-                problem,
+            let invalid = |problem: String| {
+                let line = number;
+                Ok(Err(InvalidInventory { line, problem }))
             };
-            let line: Line<'_> =
-                serde_json::from_slice(line).map_err(|error| invalid(without_place(&error)))?;
-            if line.key.is_empty() {
-                return Err(invalid("the key is empty".to_owned()));
+            let Line {
+                key,
+                sha256,
+                size,
+                estimated,
+            } = match serde_json::from_slice(line) {
+                Ok(line) => line,
+                Err(error) => return invalid(without_place(&error)),
+            };
+            if key.is_empty() {
+                return invalid("the key is empty".to_owned());
             }
             let file = InventoryFile {
-                sha256: line.sha256.into_owned(),
-                size: line.size,
-                estimated: line.estimated,
+                sha256,
+                size,
+                estimated,
             };
-            match files.entry(line.key.into_owned()) {
-                Entry::Vacant(entry) => {
-                    entry.insert(file);
-                }
-                Entry::Occupied(entry) => {
-                    return Err(invalid(format!(
-                        "key `{}` is named for a second time",
-                        entry.key()
-                    )));
-                }
+            if !files.add(String::from(&*key), file) {
+                return invalid(format!("key `{key}` is named for a second time"));
             }
         }
-        Ok(Self { files })
+        let files = files.into_map();
+        Ok(Ok(Self { files }))
     }
 
     /// Writes JSON lines, sorted by key.
     pub fn write(&self) -> Vec<u8> {
         let mut text = Vec::new();
         for (key, file) in &self.files {
-            let line = Line {
-                key: Cow::Borrowed(key),
-                sha256: Cow::Borrowed(&file.sha256),
+            let line = WrittenLine {
+                key,
+                sha256: &file.sha256,
                 size: file.size,
                 estimated: file.estimated,
             };
@@ -165,6 +233,29 @@ mod tests {
                 sha256('b'),
             )
         );
+    }
+
+    #[test]
+    fn lines_in_any_order_are_read_and_a_key_is_named_once() {
+        let lines = |keys: &[&str]| -> String {
+            let line = |key: &&str| {
+                let sha256 = sha256('0');
+                format!("{{\"key\":\"{key}\",\"sha256\":\"{sha256}\",\"size\":1}}\n")
+            };
+            keys.iter().map(line).collect()
+        };
+        let mixed = Inventory::read(lines(&["b", "d", "a", "c", "e"]).as_bytes()).unwrap();
+        let sorted = Inventory::read(lines(&["a", "b", "c", "d", "e"]).as_bytes()).unwrap();
+        assert_eq!(mixed, sorted);
+        assert_eq!(sorted.files.len(), 5);
+        for (keys, line) in [
+            (&["a", "b", "b"][..], 3),
+            (&["b", "a", "b"], 3),
+            (&["b", "a", "c", "a"], 4),
+        ] {
+            let error = Inventory::read(lines(keys).as_bytes()).unwrap_err();
+            assert_eq!(error.line, line, "{keys:?}: {error}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod json;
 pub mod layout;
 pub mod mirrors;
 pub mod names;
+pub mod offline;
 pub mod plan;
 pub mod platforms;
 pub mod portable_ruby;

@@ -2,26 +2,58 @@
 //!
 //! The rules are Homebrew's, of its `bottle.rb`, `github_packages.rb` and `pkg_version.rb` (August 2026).
 
+use std::borrow::Cow;
+
 use crate::formula::Formula;
 
 /// The longest name of a formula, a version or a tag: the registry takes no longer tag of a manifest.
 const LONGEST: usize = 128;
 
 /// The version as Homebrew counts it: `stable`, or `stable_revision` when there is a revision.
-pub fn package_version(formula: &Formula) -> String {
+pub fn package_version(formula: &Formula) -> Cow<'_, str> {
     match formula.revision {
-        0 => formula.version.clone(),
-        revision => format!("{}_{revision}", formula.version),
+        0 => Cow::Borrowed(&formula.version),
+        revision => Cow::Owned(format!("{}_{revision}", formula.version)),
     }
 }
 
 /// `name-version.tag.bottle[.rebuild].tar.gz`, in raw characters: a bottle's key in a mirror.
 pub fn flat_file(formula: &Formula, tag: &str) -> String {
-    let name = &formula.name;
-    let version = package_version(formula);
-    match formula.rebuild {
-        0 => format!("{name}-{version}.{tag}.bottle.tar.gz"),
-        rebuild => format!("{name}-{version}.{tag}.bottle.{rebuild}.tar.gz"),
+    FlatFiles::of(formula).name(tag)
+}
+
+/// What the names of a formula's files begin with: `name-version`.
+pub(crate) fn push_beginning(text: &mut String, formula: &Formula) {
+    text.push_str(&formula.name);
+    text.push('-');
+    text.push_str(&package_version(formula));
+}
+
+/// The names of a formula's files, which differ in their tags alone.
+#[derive(Debug)]
+pub(crate) struct FlatFiles {
+    /// `name-version.`
+    before: String,
+    /// `.bottle[.rebuild].tar.gz`
+    after: String,
+}
+
+impl FlatFiles {
+    pub(crate) fn of(formula: &Formula) -> Self {
+        let mut before = String::new();
+        push_beginning(&mut before, formula);
+        before.push('.');
+        Self {
+            before,
+            after: match formula.rebuild {
+                0 => ".bottle.tar.gz".to_owned(),
+                rebuild => format!(".bottle.{rebuild}.tar.gz"),
+            },
+        }
+    }
+
+    pub(crate) fn name(&self, tag: &str) -> String {
+        [&*self.before, tag, &*self.after].concat()
     }
 }
 
@@ -44,14 +76,33 @@ pub fn url_path(key: &str) -> String {
 
 /// The image's name in the registry: `@` is `/`, `+` is `x`.
 pub fn image(name: &str) -> String {
-    name.replace('@', "/").replace('+', "x")
+    let mut image = String::with_capacity(name.len());
+    push_image(&mut image, name);
+    image
+}
+
+/// The image's URL in the registry, where `root_url` is that of all images.
+pub(crate) fn image_url(root_url: &str, name: &str) -> String {
+    let mut url = String::with_capacity(root_url.len() + 1 + name.len());
+    url.push_str(root_url);
+    url.push('/');
+    push_image(&mut url, name);
+    url
+}
+
+fn push_image(text: &mut String, name: &str) {
+    text.extend(name.chars().map(|character| match character {
+        '@' => '/',
+        '+' => 'x',
+        other => other,
+    }));
 }
 
 /// The tag of a formula's manifest in the registry: `version[-rebuild]`.
 pub fn manifest_tag(formula: &Formula) -> String {
     let version = package_version(formula);
     match formula.rebuild {
-        0 => version,
+        0 => version.into_owned(),
         rebuild => format!("{version}-{rebuild}"),
     }
 }
@@ -82,19 +133,15 @@ pub(crate) fn manifest_keys(bottle: &str) -> Vec<String> {
 /// What is wrong with it.
 pub fn check_formula(name: &str) -> Result<(), String> {
     check("name", name, |byte| b"@+-._".contains(&byte))?;
-    let image = image(name);
-    let is_reserved = matches!(image.split('/').next(), Some("api" | "v2"));
-    if is_reserved {
+    // The parts of the image's name: `a@..` is the image `a/..`.
+    let mut parts = name.split('@');
+    if matches!(parts.clone().next(), Some("api" | "v2")) {
         return Err(format!("name `{name}` is where a mirror keeps other files"));
     }
-    // `a@..` is the image `a/..`.
-    match image
-        .split('/')
-        .find(|part| part.is_empty() || part.starts_with('.'))
-    {
-        Some(_) => Err(format!("name `{name}` makes a path that climbs or hides")),
-        None => Ok(()),
+    if parts.any(|part| part.is_empty() || part.starts_with('.')) {
+        return Err(format!("name `{name}` makes a path that climbs or hides"));
     }
+    Ok(())
 }
 
 /// Refuses a version that would make keys elsewhere.
@@ -162,11 +209,11 @@ mod tests {
 
     fn formula(name: &str, version: &str, revision: u32, rebuild: u32) -> Formula {
         Formula {
-            name: name.to_owned(),
+            name: name.into(),
             version: version.to_owned(),
             revision,
             rebuild,
-            root_url: "https://ghcr.io/v2/homebrew/core".to_owned(),
+            root_url: "https://ghcr.io/v2/homebrew/core".into(),
             deprecated: false,
             disabled: false,
             bottles: Vec::new(),

@@ -15,9 +15,11 @@ pub struct Difference {
     /// Not there, or there with another content. In the order of the index.
     pub new: Vec<WantedBottle>,
     /// There as they should be.
-    pub unchanged: u64,
+    pub unchanged: FileCount,
     /// There, and named no more. Sorted.
     pub removed: Vec<String>,
+    /// The same, counted.
+    pub removed_files: FileCount,
 }
 
 /// Compares by key and SHA-256. A file that is there with another content is new, and not removed.
@@ -30,13 +32,16 @@ pub fn difference(wanted: &[WantedBottle], inventory: &Inventory) -> Difference 
     // The index is sorted by name, so that little is left to be sorted.
     by_key.sort();
     let mut is_there = vec![false; wanted.len()];
-    let mut unchanged = 0;
+    let mut there = 0;
+    let mut unchanged = FileCount::default();
     let mut removed = Vec::new();
+    let mut removed_files = FileCount::default();
     let mut named = by_key.into_iter().peekable();
     for (key, file) in &inventory.files {
         while named.next_if(|(named, _)| *named < key.as_str()).is_some() {}
         if named.peek().is_none_or(|(named, _)| *named != key.as_str()) {
             removed.push(key.clone());
+            file.add_to(&mut removed_files);
         }
         while let Some((_, number)) = named.next_if(|(named, _)| *named == key.as_str()) {
             let is_same = wanted
@@ -44,20 +49,22 @@ pub fn difference(wanted: &[WantedBottle], inventory: &Inventory) -> Difference 
                 .is_some_and(|bottle| bottle.sha256 == file.sha256);
             if let Some(is_there) = is_there.get_mut(number).filter(|_| is_same) {
                 *is_there = true;
-                unchanged += 1;
+                there += 1;
+                file.add_to(&mut unchanged);
             }
         }
     }
-    let new = wanted
+    let mut new = Vec::with_capacity(wanted.len() - there);
+    let is_new = wanted
         .iter()
         .zip(is_there)
-        .filter(|(_, is_there)| !is_there)
-        .map(|(bottle, _)| bottle.clone())
-        .collect();
+        .filter(|(_, is_there)| !is_there);
+    new.extend(is_new.map(|(bottle, _)| bottle.clone()));
     Difference {
         new,
         unchanged,
         removed,
+        removed_files,
     }
 }
 
@@ -72,7 +79,7 @@ pub fn shrunk(index: &Index, inventory: &Inventory) -> Option<String> {
     let names: HashSet<&str> = index
         .formulae
         .iter()
-        .map(|formula| formula.name.as_str())
+        .map(|formula| &*formula.name)
         .collect();
     // A name can hold dashes, and so can a version.
     let is_named = |key: &str| {
@@ -101,9 +108,9 @@ pub fn count(
         let size = sizes.get(&bottle.key).copied();
         let size = size.unwrap_or_else(|| sizes::estimated(&[]));
         add(&mut all, size);
-        match by_platform.get_mut(&bottle.tag) {
+        match by_platform.get_mut(&*bottle.tag) {
             Some(count) => add(count, size),
-            None => add(by_platform.entry(bottle.tag.clone()).or_default(), size),
+            None => add(by_platform.entry(bottle.tag.to_string()).or_default(), size),
         }
     }
     (all, by_platform)
@@ -122,18 +129,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::index::Formula;
+    use crate::index::{BottleUrl, Formula};
     use crate::inventory::InventoryFile;
 
     fn bottle(key: &str, tag: &str, content: u8) -> WantedBottle {
         WantedBottle {
             key: key.to_owned(),
-            url: format!("https://ghcr.io/{key}"),
+            url: BottleUrl::Other(format!("https://ghcr.io/{key}").into()),
             sha256: format!("{content:064x}").parse().unwrap(),
-            formula: key.to_owned(),
-            tag: tag.to_owned(),
+            formula: key.into(),
+            tag: tag.into(),
             manifest_url: None,
-            manifest_key: format!("{key}/manifests/1"),
+            manifest_key: format!("{key}/manifests/1").into(),
         }
     }
 
@@ -146,8 +153,8 @@ mod tests {
         ];
         let file = |content: u8| InventoryFile {
             sha256: format!("{content:064x}").parse().unwrap(),
-            size: 1,
-            estimated: false,
+            size: u64::from(content),
+            estimated: content == 4,
         };
         let inventory = Inventory {
             files: [("a", 1), ("b", 9), ("z", 3), ("y", 4)]
@@ -161,8 +168,14 @@ mod tests {
             .map(|bottle| bottle.key.as_str())
             .collect();
         assert_eq!(new, ["b", "c"]);
-        assert_eq!(difference.unchanged, 1);
+        let expected = |files, bytes, estimated_bytes| FileCount {
+            files,
+            bytes,
+            estimated_bytes,
+        };
+        assert_eq!(difference.unchanged, expected(1, 1, 0));
         assert_eq!(difference.removed, ["y", "z"]);
+        assert_eq!(difference.removed_files, expected(2, 7, 4));
     }
 
     #[test]
@@ -171,11 +184,11 @@ mod tests {
             formulae: names
                 .iter()
                 .map(|name| Formula {
-                    name: (*name).to_owned(),
+                    name: (*name).into(),
                     version: "1".to_owned(),
                     revision: 0,
                     rebuild: 0,
-                    root_url: String::new(),
+                    root_url: "".into(),
                     deprecated: false,
                     disabled: false,
                     bottles: Vec::new(),
@@ -183,7 +196,6 @@ mod tests {
                 })
                 .collect(),
             refused: Vec::new(),
-            sha256: "0".repeat(64).parse().unwrap(),
             bottles,
             platforms: BTreeSet::new(),
         };

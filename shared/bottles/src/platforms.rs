@@ -179,7 +179,7 @@ impl Platforms {
     /// index, of the same architecture whose macOS is not newer. A macOS that nobody knows is newer than
     /// all others.
     pub(crate) fn poured<'b>(&self, bottles: &'b [Bottle], platform: &str) -> Option<&'b Bottle> {
-        let tagged = |tag: &str| bottles.iter().find(|bottle| bottle.tag == tag);
+        let tagged = |tag: &str| bottles.iter().find(|bottle| *bottle.tag == *tag);
         tagged(platform).or_else(|| tagged(ALL)).or_else(|| {
             let macos = MacOs::of(platform)?;
             let age = self.age(macos);

@@ -4,9 +4,11 @@
 //! only the newest. `vendor-install.sh` asks the bottle domain for it, under one of two paths, and the
 //! artifact domain for its blob, in one of two repositories.
 
+use std::sync::Arc;
+
 use longshore_events::transfer::Sha256;
 
-use crate::index::Bottle;
+use crate::index::{Bottle, BottleUrl};
 use crate::names;
 use crate::platforms::Platforms;
 use crate::selection::{Selection, WantedBottle};
@@ -50,12 +52,16 @@ pub(crate) fn wanted(
     let Some((repository, _)) = manifest_url.rsplit_once("/manifests/") else {
         return Vec::new();
     };
+    let image: Arc<str> = repository.into();
+    let formula: Arc<str> = "portable-ruby".into();
+    let manifest_url: Arc<str> = manifest_url.into();
+    let manifest_key: Arc<str> = format!("portable-ruby/manifests/{version}").into();
     let bottles: Vec<Bottle> = digests
         .into_iter()
         .filter(|(tag, _)| names::check_tag(tag).is_ok())
         .map(|(tag, sha256)| Bottle {
-            url: format!("{repository}/blobs/sha256:{sha256}"),
-            tag,
+            url: BottleUrl::Blob(Arc::clone(&image)),
+            tag: tag.into(),
             sha256,
         })
         .collect();
@@ -71,10 +77,10 @@ pub(crate) fn wanted(
         ),
         url: bottle.url.clone(),
         sha256: bottle.sha256.clone(),
-        formula: "portable-ruby".to_owned(),
-        tag: bottle.tag.clone(),
-        manifest_url: Some(manifest_url.to_owned()),
-        manifest_key: format!("portable-ruby/manifests/{version}"),
+        formula: Arc::clone(&formula),
+        tag: Arc::clone(&bottle.tag),
+        manifest_url: Some(Arc::clone(&manifest_url)),
+        manifest_key: Arc::clone(&manifest_key),
     };
     bottles
         .iter()

@@ -1,13 +1,14 @@
 //! Which bottles of the index are wanted.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use longshore_events::transfer::Sha256;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
-use crate::index::{Bottle, Formula, Index};
-use crate::names;
+use crate::index::{Bottle, BottleUrl, Formula, Index};
+use crate::names::{self, FlatFiles};
 use crate::platforms::Platforms;
 
 /// Which bottles of the index; nothing said means all.
@@ -28,33 +29,43 @@ pub struct Selection {
     pub exclude_disabled: bool,
 }
 
-/// A bottle that a mirror should hold.
+/// A bottle that a mirror should hold. It shares with the index, and with the formula's other bottles, what is the
+/// same in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedBottle {
     /// Its key in the mirror: the flat file's name.
     pub key: String,
     /// Where it is published.
-    pub url: String,
+    pub url: BottleUrl,
     /// What its content hashes to.
     pub sha256: Sha256,
-    pub formula: String,
+    pub formula: Arc<str>,
     /// Its platform tag.
-    pub tag: String,
+    pub tag: Arc<str>,
     /// The URL of the formula's image index in the registry; `None` for another kind of server.
-    pub manifest_url: Option<String>,
+    pub manifest_url: Option<Arc<str>>,
     /// `<image>/manifests/<tag>`: the manifest's key in the mirror.
-    pub manifest_key: String,
+    pub manifest_key: Arc<str>,
+}
+
+impl WantedBottle {
+    /// Where it is published.
+    pub fn url(&self) -> String {
+        self.url.text(&self.sha256)
+    }
 }
 
 /// The bottles of `index` that `selection` wants, in the order of the index, each key once.
 pub fn wanted(index: &Index, selection: &Selection) -> Vec<WantedBottle> {
     let platforms = Platforms::of(index);
     let filter = Filter::new(selection, &platforms, index);
-    index
-        .formulae
-        .iter()
-        .flat_map(|formula| filter.wanted(formula))
-        .collect()
+    let is_all = selection.platforms.is_empty() && selection.formulae.is_empty();
+    let count = index.formulae.iter().map(|formula| formula.bottles.len());
+    let mut wanted = Vec::with_capacity(if is_all { count.sum() } else { 0 });
+    for formula in &index.formulae {
+        filter.add_wanted(formula, &mut wanted);
+    }
+    wanted
 }
 
 /// What of a selection may not be meant: a platform that neither the index, nor the source, which has index
@@ -138,7 +149,7 @@ impl<'a> Filter<'a> {
         let by_name: HashMap<&str, &Formula> = index
             .formulae
             .iter()
-            .map(|formula| (formula.name.as_str(), formula))
+            .map(|formula| (&*formula.name, formula))
             .collect();
         let mut waiting: Vec<&Formula> = index
             .formulae
@@ -162,56 +173,46 @@ impl<'a> Filter<'a> {
                 .patterns
                 .iter()
                 .any(|pattern| pattern.matches(&formula.name))
-            || self.dependencies.contains(formula.name.as_str())
+            || self.dependencies.contains(&*formula.name)
     }
 
-    /// The formula's bottles that are wanted, in the order of the index, each once.
-    pub(crate) fn wanted(&self, formula: &Formula) -> Vec<WantedBottle> {
+    /// Adds the formula's bottles that are wanted, in the order of the index, each once.
+    pub(crate) fn add_wanted(&self, formula: &Formula, wanted: &mut Vec<WantedBottle>) {
         let is_out = (formula.deprecated && self.selection.exclude_deprecated)
             || (formula.disabled && self.selection.exclude_disabled);
         if is_out || !self.is_named(formula) {
-            return Vec::new();
+            return;
         }
         let platforms = &self.selection.platforms;
-        let bottles: Vec<&Bottle> = if platforms.is_empty() {
-            formula.bottles.iter().collect()
-        } else {
-            let tags: HashSet<&str> = platforms
-                .iter()
-                .filter_map(|platform| self.platforms.poured(&formula.bottles, platform))
-                .map(|bottle| bottle.tag.as_str())
-                .collect();
-            let bottles = formula.bottles.iter();
-            bottles
-                .filter(|bottle| tags.contains(bottle.tag.as_str()))
-                .collect()
-        };
-        if bottles.is_empty() {
-            return Vec::new();
+        let tags: HashSet<&str> = platforms
+            .iter()
+            .filter_map(|platform| self.platforms.poured(&formula.bottles, platform))
+            .map(|bottle| &*bottle.tag)
+            .collect();
+        let is_wanted = |bottle: &&Bottle| platforms.is_empty() || tags.contains(&*bottle.tag);
+        let mut bottles = formula.bottles.iter().filter(is_wanted).peekable();
+        if bottles.peek().is_none() {
+            return;
         }
+        let files = FlatFiles::of(formula);
         let image = names::image(&formula.name);
-        let manifest_key = format!("{image}/manifests/{}", names::manifest_tag(formula));
-        bottles
-            .into_iter()
-            .map(|bottle| WantedBottle {
-                key: names::flat_file(formula, &bottle.tag),
-                url: bottle.url.clone(),
-                sha256: bottle.sha256.clone(),
-                formula: formula.name.clone(),
-                tag: bottle.tag.clone(),
-                manifest_url: is_in_registry(bottle, &formula.root_url, &image)
-                    .then(|| format!("{}/{manifest_key}", formula.root_url)),
-                manifest_key: manifest_key.clone(),
-            })
-            .collect()
+        let manifest_key: Arc<str> =
+            format!("{image}/manifests/{}", names::manifest_tag(formula)).into();
+        let manifest_url: Arc<str> = format!("{}/{manifest_key}", formula.root_url).into();
+        wanted.extend(bottles.map(|bottle| WantedBottle {
+            key: files.name(&bottle.tag),
+            url: bottle.url.clone(),
+            sha256: bottle.sha256.clone(),
+            formula: Arc::clone(&formula.name),
+            tag: Arc::clone(&bottle.tag),
+            // Beside a blob there is an image index.
+            manifest_url: match bottle.url {
+                BottleUrl::Blob(_) => Some(Arc::clone(&manifest_url)),
+                BottleUrl::Other(_) => None,
+            },
+            manifest_key: Arc::clone(&manifest_key),
+        }));
     }
-}
-
-/// Whether a bottle's URL is that of a blob, so that beside it there is an image index.
-fn is_in_registry(bottle: &Bottle, root_url: &str, image: &str) -> bool {
-    let rest = bottle.url.strip_prefix(root_url);
-    let rest = rest.and_then(|rest| rest.strip_prefix('/')?.strip_prefix(image));
-    rest.and_then(|rest| rest.strip_prefix("/blobs/sha256:")) == Some(bottle.sha256.as_str())
 }
 
 #[cfg(test)]
@@ -221,21 +222,18 @@ mod tests {
     const ROOT: &str = "https://ghcr.io/v2/homebrew/core";
 
     fn formula(name: &str, tags: &[&str]) -> Formula {
-        let image = names::image(name);
-        let bottle = |(number, tag): (usize, &&str)| {
-            let sha256: Sha256 = format!("{number:064x}").parse().unwrap();
-            Bottle {
-                tag: (*tag).to_owned(),
-                url: format!("{ROOT}/{image}/blobs/sha256:{sha256}"),
-                sha256,
-            }
+        let image: Arc<str> = names::image_url(ROOT, name).into();
+        let bottle = |(number, tag): (usize, &&str)| Bottle {
+            tag: (*tag).into(),
+            url: BottleUrl::Blob(Arc::clone(&image)),
+            sha256: format!("{number:064x}").parse().unwrap(),
         };
         Formula {
-            name: name.to_owned(),
+            name: name.into(),
             version: "1.0".to_owned(),
             revision: 0,
             rebuild: 1,
-            root_url: ROOT.to_owned(),
+            root_url: ROOT.into(),
             deprecated: false,
             disabled: false,
             bottles: tags.iter().enumerate().map(bottle).collect(),
@@ -247,11 +245,10 @@ mod tests {
         Index {
             bottles: 0,
             refused: Vec::new(),
-            sha256: "0".repeat(64).parse().unwrap(),
             platforms: formulae
                 .iter()
                 .flat_map(|formula| &formula.bottles)
-                .map(|bottle| bottle.tag.clone())
+                .map(|bottle| bottle.tag.to_string())
                 .collect(),
             formulae,
         }
@@ -263,7 +260,8 @@ mod tests {
             ..Selection::default()
         };
         let wanted = wanted(&index(vec![formula("wget", tags)]), &selection);
-        wanted.into_iter().map(|bottle| bottle.tag).collect()
+        let tags = wanted.iter().map(|bottle| bottle.tag.to_string());
+        tags.collect()
     }
 
     #[test]
@@ -362,7 +360,7 @@ mod tests {
             ..Selection::default()
         };
         let wanted = wanted(&index, &selection);
-        let tags: Vec<&str> = wanted.iter().map(|bottle| bottle.tag.as_str()).collect();
+        let tags: Vec<&str> = wanted.iter().map(|bottle| &*bottle.tag).collect();
         assert_eq!(tags, ["arm64_lost_coast", "arm64_tahoe"]);
         assert_eq!(problems(&selection, &index, &BTreeSet::new()).len(), 1);
     }
@@ -391,7 +389,8 @@ mod tests {
         ]);
         let names = |selection: &Selection| -> Vec<String> {
             let wanted = wanted(&index, selection);
-            wanted.into_iter().map(|bottle| bottle.formula).collect()
+            let names = wanted.iter().map(|bottle| bottle.formula.to_string());
+            names.collect()
         };
         let mut selection = Selection::default();
         assert_eq!(names(&selection).len(), 4);
@@ -430,7 +429,8 @@ mod tests {
                 ..Selection::default()
             };
             let wanted = wanted(&index, &selection);
-            wanted.into_iter().map(|bottle| bottle.formula).collect()
+            let names = wanted.iter().map(|bottle| bottle.formula.to_string());
+            names.collect()
         };
         assert_eq!(names(false), ["wget"]);
         assert_eq!(
@@ -449,17 +449,25 @@ mod tests {
     #[test]
     fn only_a_blob_of_a_registry_has_an_image_index_beside_it() {
         let mut formula = formula("libsigc++@2", &["all", "sonoma", "x86_64_linux"]);
-        formula.bottles.get_mut(1).unwrap().url = "https://example.com/libsigc.tar.gz".to_owned();
-        formula.bottles.get_mut(2).unwrap().sha256 = "f".repeat(64).parse().unwrap();
+        let urls = [
+            "https://example.com/libsigc.tar.gz".to_owned(),
+            format!("{ROOT}/libsigcxx/2/blobs/sha256:{}", "f".repeat(64)),
+        ];
+        let image = names::image_url(ROOT, &formula.name).into();
+        for (bottle, url) in formula.bottles.iter_mut().skip(1).zip(&urls) {
+            bottle.url = BottleUrl::new(url, &image, &bottle.sha256);
+        }
         let wanted = wanted(&index(vec![formula]), &Selection::default());
-        let urls: Vec<Option<&str>> = wanted
+        let manifests: Vec<Option<&str>> = wanted
             .iter()
             .map(|bottle| bottle.manifest_url.as_deref())
             .collect();
         let manifest = "https://ghcr.io/v2/homebrew/core/libsigcxx/2/manifests/1.0-1";
-        assert_eq!(urls, [Some(manifest), None, None]);
+        assert_eq!(manifests, [Some(manifest), None, None]);
+        let found: Vec<String> = wanted.iter().skip(1).map(WantedBottle::url).collect();
+        assert_eq!(found, urls);
         for bottle in &wanted {
-            assert_eq!(bottle.manifest_key, "libsigcxx/2/manifests/1.0-1");
+            assert_eq!(&*bottle.manifest_key, "libsigcxx/2/manifests/1.0-1");
         }
         assert_eq!(
             wanted.first().unwrap().key,

@@ -6,6 +6,7 @@ use longshore_events::transfer::Sha256;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use sha2::Digest;
 
 use crate::index::{Formula, Index, IndexReader};
 use crate::json::ValueEnd;
@@ -24,6 +25,8 @@ const PIECE: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Generation<'a> {
     pub index: &'a Index,
+    /// What the index's bytes hash to.
+    pub sha256: &'a Sha256,
     pub platforms: &'a Platforms,
     /// Which of its bottles the mirror wants.
     pub selection: &'a Selection,
@@ -67,6 +70,16 @@ impl Generation<'_> {
     }
 
     fn check_index(&self, payload: &[u8]) -> Result<(), String> {
+        // Homebrew signs the bytes that it publishes as the index: they were read already.
+        let mut hasher = sha2::Sha256::new();
+        unescape(payload, &mut |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        let digest: [u8; 32] = hasher.finalize().into();
+        if Sha256::from(digest) == *self.sha256 {
+            return Ok(());
+        }
         let mut reader = IndexReader::new(self.private_hosts);
         unescape(payload, &mut |piece| {
             let fed = reader.feed(piece);
@@ -81,8 +94,10 @@ impl Generation<'_> {
             .map(|bottle| (bottle.key.as_str(), bottle.sha256.as_str()))
             .collect();
         let filter = Filter::new(self.selection, self.platforms, &index);
+        let mut bottles = Vec::new();
         for formula in &index.formulae {
-            for bottle in filter.wanted(formula) {
+            filter.add_wanted(formula, &mut bottles);
+            for bottle in bottles.drain(..) {
                 if known.get(bottle.key.as_str()) != Some(&bottle.sha256.as_str()) {
                     return Err(other_generation(
                         &format!("`{}`", bottle.key),
@@ -102,7 +117,7 @@ impl Generation<'_> {
             .index
             .formulae
             .iter()
-            .map(|formula| (formula.name.as_str(), formula))
+            .map(|formula| (&*formula.name, formula))
             .collect();
         // `wget` or `wget (arm64_sequoia)`.
         let refused: HashSet<&str> = self

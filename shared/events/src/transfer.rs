@@ -5,23 +5,51 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// A SHA-256: 64 lowercase hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Sha256(String);
+/// How many hexadecimal digits a SHA-256 has.
+const DIGITS: usize = 64;
+
+/// A SHA-256: 64 lowercase hexadecimal digits. They are held in place: a mirror names tens of thousands of
+/// files, several times each, and an allocation for each of them costs more than the digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha256([u8; DIGITS]);
 
 impl Sha256 {
     /// The hexadecimal digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Digits are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("Sha256")
+            .field(&self.as_str())
+            .finish()
+    }
+}
+
+impl From<[u8; DIGITS / 2]> for Sha256 {
+    fn from(digest: [u8; DIGITS / 2]) -> Self {
+        const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; DIGITS];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {
+            pair.copy_from_slice(&[
+                HEXADECIMAL[usize::from(byte >> 4)],
+                HEXADECIMAL[usize::from(byte & 0xf)],
+            ]);
+        }
+        Self(digits)
     }
 }
 
@@ -34,29 +62,41 @@ impl FromStr for Sha256 {
     type Err = InvalidSha256;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_sha256 = text.len() == 64
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if is_sha256 {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidSha256(text.to_owned()))
+        let digits = <[u8; DIGITS]>::try_from(text.as_bytes()).ok();
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        // All of them, and not up to the first that is none: so the processor looks at many at once.
+        let are_digits =
+            |digits: &[u8; DIGITS]| digits.iter().fold(true, |all, byte| all & is_digit(byte));
+        digits
+            .filter(are_digits)
+            .map(Self)
+            .ok_or_else(|| InvalidSha256(text.to_owned()))
+    }
+}
+
+impl Serialize for Sha256 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+
+        impl Visitor<'_> for Digits {
+            type Value = Sha256;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Sha256, E> {
+                text.parse().map_err(E::custom)
+            }
         }
-    }
-}
 
-impl TryFrom<String> for Sha256 {
-    type Error = InvalidSha256;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Sha256> for String {
-    fn from(sha256: Sha256) -> Self {
-        sha256.0
+        deserializer.deserialize_str(Digits)
     }
 }
 

@@ -12,6 +12,7 @@ mod glob;
 mod image;
 mod image_policy;
 mod installation;
+mod lengths;
 mod limits;
 mod load_balancer;
 mod messaging;

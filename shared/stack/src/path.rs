@@ -64,6 +64,11 @@ impl Path {
         Self(steps)
     }
 
+    fn and(mut self, step: Step) -> Self {
+        self.0.push(step);
+        self
+    }
+
     /// This path as it is seen from one that it begins with.
     pub fn within(&self, prefix: &Self) -> Self {
         Self(self.0.get(prefix.0.len()..).unwrap_or_default().to_vec())
@@ -96,6 +101,40 @@ impl Path {
     }
 }
 
+/// Where a walk through a document is. It becomes a path only where something is said of the place: of most, nothing is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Here<'a> {
+    /// Where the walk begins.
+    At(&'a Path),
+    Key(&'a Here<'a>, &'a str),
+    Index(&'a Here<'a>, usize),
+}
+
+impl<'a> Here<'a> {
+    /// What is held here under a key.
+    pub fn key(&'a self, key: &'a str) -> Self {
+        Self::Key(self, key)
+    }
+
+    /// An item.
+    pub fn index(&'a self, index: usize) -> Self {
+        Self::Index(self, index)
+    }
+
+    /// Whether it is the root of a stack file.
+    pub fn is_root(&self) -> bool {
+        matches!(self, Self::At(path) if path.0.is_empty())
+    }
+
+    pub fn path(&self) -> Path {
+        match self {
+            Self::At(path) => (*path).clone(),
+            Self::Key(above, key) => above.path().and(Step::Key((*key).to_owned())),
+            Self::Index(above, index) => above.path().and(Step::Index(*index)),
+        }
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, step) in self.0.iter().enumerate() {
@@ -122,6 +161,24 @@ fn is_plain(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_walk_knows_the_path_to_where_it_is() {
+        let root = Path::default();
+        let prefix = Path::of("environments.prod");
+        for (begin, expected) in [
+            (&root, "services.api.ports[2]"),
+            (&prefix, "environments.prod.services.api.ports[2]"),
+        ] {
+            let begin = Here::At(begin);
+            let services = begin.key("services");
+            let api = services.key("api");
+            let ports = api.key("ports");
+            assert_eq!(ports.index(2).path().to_string(), expected);
+            assert!(!api.is_root());
+        }
+        assert!(Here::At(&root).is_root() && !Here::At(&prefix).is_root());
+    }
 
     #[test]
     fn a_path_is_read_as_it_is_written() {

@@ -181,13 +181,12 @@ fn interpret(
     problems.append(&mut fitting.problems);
     faulty.append(&mut fitting.faulty);
 
-    let places = Places::of(&merged);
+    // The document may be large, and what follows needs memory, too.
+    let places = Places::of(merged);
     for path in value.iter().flat_map(dynamic_references) {
         problems.push(refused_reference(&path, places.find(&path)));
         faulty.push(path);
     }
-    // It may be large, and what follows needs memory, too.
-    drop(merged);
     let stack = value.map(Stack::deserialize);
     let mut stack = match stack {
         Some(Ok(stack)) => stack,

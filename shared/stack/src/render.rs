@@ -40,6 +40,7 @@ mod secret;
 mod service;
 mod service_connect;
 mod service_discovery;
+mod sorted;
 mod storage;
 mod template;
 

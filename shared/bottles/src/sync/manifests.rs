@@ -220,11 +220,12 @@ async fn write<M: MirrorStore>(
 
 /// The keys of all manifests that clients may ask for.
 pub(crate) fn manifest_keys(wanted: &[WantedBottle]) -> BTreeSet<String> {
-    wanted
+    let keys: BTreeSet<&str> = wanted
         .iter()
         .filter(|bottle| bottle.manifest_url.is_some())
-        .map(|bottle| bottle.manifest_key.clone())
-        .collect()
+        .map(|bottle| &*bottle.manifest_key)
+        .collect();
+    keys.into_iter().map(str::to_owned).collect()
 }
 
 /// The bottles whose manifests are to be seen to: all of the formulae that have a new bottle, and those
@@ -236,17 +237,14 @@ pub(crate) fn to_see_to<'a>(
     listed: Option<&BTreeSet<String>>,
     all: bool,
 ) -> Vec<&'a WantedBottle> {
-    let changed: BTreeSet<&str> = new
-        .iter()
-        .map(|bottle| bottle.manifest_key.as_str())
-        .collect();
+    let changed: BTreeSet<&str> = new.iter().map(|bottle| &*bottle.manifest_key).collect();
     wanted
         .iter()
         .filter(|bottle| {
-            all || changed.contains(bottle.manifest_key.as_str())
-                || missing.contains(&bottle.manifest_key)
+            all || changed.contains(&*bottle.manifest_key)
+                || missing.contains(&*bottle.manifest_key)
                 || listed.is_some_and(|listed| {
-                    bottle.manifest_url.is_some() && !listed.contains(&bottle.manifest_key)
+                    bottle.manifest_url.is_some() && !listed.contains(&*bottle.manifest_key)
                 })
         })
         .collect()

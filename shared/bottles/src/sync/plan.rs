@@ -269,17 +269,6 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
         };
         let cost_in_micro_usd = estimate::cost_in_micro_usd(new.files, copies, new.bytes, tasks);
         let mut inventory = holdings.inventory;
-        let removed = counted(&inventory, &difference.removed);
-        let new_keys: HashSet<&str> = difference
-            .new
-            .iter()
-            .map(|bottle| bottle.key.as_str())
-            .collect();
-        let wanted = read.wanted.iter().map(|bottle| &bottle.key);
-        let unchanged = counted(
-            &inventory,
-            wanted.filter(|key| !new_keys.contains(key.as_str())),
-        );
         for bottle in &difference.new {
             let size = manifests.sizes.get(&bottle.key).copied();
             let size = size.unwrap_or_else(|| crate::sizes::estimated(&[]));
@@ -304,7 +293,7 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
                 at: now,
                 index_url: self.settings.index_url.clone(),
                 etag: read.etags.get(INDEX).cloned().flatten(),
-                sha256: read.index.sha256,
+                sha256: read.sha256,
                 bottles: read.index.bottles,
                 selection: self.settings.selection.clone(),
                 registry_layout: self.settings.registry_layout,
@@ -317,7 +306,7 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
             deletion_refused: deletion.refused,
             gone: deletion.gone,
             removed: difference.removed,
-            unchanged: difference.unchanged,
+            unchanged: difference.unchanged.files,
             refused: read.index.refused,
             manifests: manifest_keys,
             missing_manifests,
@@ -330,8 +319,8 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
             runs_on,
             new,
             by_platform,
-            removed,
-            unchanged,
+            removed: difference.removed_files,
+            unchanged: difference.unchanged,
             seconds: duration.num_seconds(),
             cost_in_micro_usd,
         }
@@ -365,17 +354,6 @@ impl<M: MirrorStore, S: Source> Planner<'_, M, S> {
     }
 }
 
-fn counted<'a>(inventory: &'a Inventory, keys: impl IntoIterator<Item = &'a String>) -> FileCount {
-    let mut count = FileCount::default();
-    for file in keys.into_iter().filter_map(|key| inventory.files.get(key)) {
-        count.files += 1;
-        count.bytes = count.bytes.saturating_add(file.size);
-        let estimated = if file.estimated { file.size } else { 0 };
-        count.estimated_bytes = count.estimated_bytes.saturating_add(estimated);
-    }
-    count
-}
-
 /// One item for each content: further keys of the same content are copies.
 fn items(
     bottles: &[&WantedBottle],
@@ -386,7 +364,8 @@ fn items(
     let mut numbers: HashMap<&Sha256, usize> = HashMap::new();
     let mut keys: HashSet<String> = HashSet::new();
     for bottle in bottles {
-        let blob = registry_key(&bottle.url)
+        let url = bottle.url();
+        let blob = registry_key(&url)
             .filter(|_| registry_layout)
             .map(str::to_owned);
         match numbers
@@ -410,7 +389,7 @@ fn items(
                 );
                 items.push(TransferItem {
                     key: bottle.key.clone(),
-                    url: bottle.url.clone(),
+                    url,
                     sha256: bottle.sha256.clone(),
                     // An estimate would be taken for a promise.
                     size: match sizes.get(&bottle.key) {

@@ -124,11 +124,11 @@ pub async fn verify<C: SyncCloud, S: Source>(
         .iter()
         .map(|bottle| bottle.key.as_str())
         .collect();
-    let manifests: BTreeSet<&String> = read
+    let manifests: BTreeSet<&str> = read
         .wanted
         .iter()
         .filter(|bottle| bottle.manifest_url.is_some())
-        .map(|bottle| &bottle.manifest_key)
+        .map(|bottle| &*bottle.manifest_key)
         .collect();
     let wrong_index_files = wrong_index_files(cloud, bucket, &settings, &read, &listed).await?;
     let wanted = read.wanted.len() as u64;
@@ -146,10 +146,10 @@ pub async fn verify<C: SyncCloud, S: Source>(
         missing_manifests: manifests
             .into_iter()
             .filter(|key| !listed.contains(*key))
-            .cloned()
+            .map(str::to_owned)
             .collect(),
         wrong_index_files,
-        index: published_index(cloud, bucket, &read.index.sha256).await?,
+        index: published_index(cloud, bucket, &read.sha256).await?,
     })
 }
 

@@ -50,7 +50,7 @@ fn refused(entries: &[Value]) -> Vec<String> {
     let names: Vec<&str> = index
         .formulae
         .iter()
-        .map(|formula| formula.name.as_str())
+        .map(|formula| &*formula.name)
         .collect();
     assert!(names.contains(&"good"), "{names:?}");
     let reported = index.refused.iter();
@@ -76,7 +76,7 @@ fn a_formula_is_read_as_far_as_a_mirror_needs_it() {
         panic!("{:?}", index.formulae);
     };
     assert_eq!(
-        (boost.name.as_str(), boost.version.as_str()),
+        (&*boost.name, boost.version.as_str()),
         ("boost@1.85", "1.0")
     );
     assert_eq!((boost.revision, boost.rebuild), (2, 1));
@@ -104,7 +104,7 @@ fn the_order_of_the_index_is_kept_because_brew_goes_by_it() {
     );
     let index = read(text.as_bytes(), 64).unwrap();
     let bottles = &index.formulae.first().unwrap().bottles;
-    let tags: Vec<&str> = bottles.iter().map(|bottle| bottle.tag.as_str()).collect();
+    let tags: Vec<&str> = bottles.iter().map(|bottle| &*bottle.tag).collect();
     assert_eq!(tags, ["sonoma", "arm64_big_sur"]);
     assert_eq!((index.bottles, index.refused.len()), (3, 1));
 }
@@ -459,7 +459,7 @@ fn the_platforms_of_an_index_are_those_of_its_bottles_and_of_its_variations() {
     let varied = index
         .formulae
         .iter()
-        .find(|formula| formula.name == "varied")
+        .find(|formula| &*formula.name == "varied")
         .unwrap();
     assert_eq!(varied.dependencies, ["openssl@3", "zlib", "glibc"]);
 }

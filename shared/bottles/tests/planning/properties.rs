@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_bottles::index::{Index, IndexReader};
+use longshore_bottles::index::{BottleUrl, Index, IndexReader};
 use longshore_bottles::inventory::{Inventory, InventoryFile};
 use longshore_bottles::plan::difference;
 use longshore_bottles::selection::WantedBottle;
@@ -153,12 +153,12 @@ proptest! {
             .iter()
             .map(|(number, content)| WantedBottle {
                 key: key(number),
-                url: String::new(),
+                url: BottleUrl::Other("".into()),
                 sha256: sha256(*content),
-                formula: String::new(),
-                tag: "all".to_owned(),
+                formula: "".into(),
+                tag: "all".into(),
                 manifest_url: None,
-                manifest_key: String::new(),
+                manifest_key: "".into(),
             })
             .collect();
         bottles.sort_by_key(|bottle| bottle.key.bytes().fold(order, |sum, byte| sum.rotate_left(9) ^ u64::from(byte)));
@@ -178,8 +178,9 @@ proptest! {
             .filter(|bottle| inventory.files.get(&bottle.key).is_none_or(|file| file.sha256 != bottle.sha256))
             .collect();
         prop_assert_eq!(difference.new.iter().collect::<Vec<_>>(), new);
-        prop_assert_eq!(difference.unchanged, wanted.keys().filter(|number| is_same(number)).count() as u64);
+        prop_assert_eq!(difference.unchanged.files, wanted.keys().filter(|number| is_same(number)).count() as u64);
         let removed: BTreeSet<String> = held.keys().filter(|number| !wanted.contains_key(number)).map(key).collect();
+        prop_assert_eq!(difference.removed_files.files, removed.len() as u64);
         prop_assert_eq!(difference.removed, removed.into_iter().collect::<Vec<_>>());
     }
 

@@ -1,3 +1,4 @@
+use longshore_bottles::index::digest;
 use longshore_bottles::platforms::Platforms;
 use longshore_bottles::selection::{Selection, wanted};
 use longshore_bottles::signed::{Generation, SIGNED_INDEX};
@@ -30,9 +31,11 @@ fn checked(file: &[u8]) -> Result<(), String> {
 }
 
 fn checked_as(name: &str, file: &[u8], selection: &Selection) -> Result<(), String> {
-    let index = read(index(0).as_bytes(), 1 << 16).unwrap();
+    let text = index(0);
+    let index = read(text.as_bytes(), 1 << 16).unwrap();
     let generation = Generation {
         index: &index,
+        sha256: &digest(text.as_bytes()),
         platforms: &Platforms::of(&index),
         selection,
         private_hosts: &[],
@@ -52,6 +55,10 @@ fn the_signed_index_of_the_same_day_is_accepted_however_it_is_written() {
         .replace('\u{1f600}', "\\ud83d\\ude00");
     let file = format!("{{\"signatures\":[{{\"signature\":\"\"}}],\"payload\":{payload}}}\n");
     assert_eq!(checked(file.as_bytes()), Ok(()));
+    // The same said in other bytes.
+    let index: Value = serde_json::from_str(&index(0)).unwrap();
+    let pretty = serde_json::to_string_pretty(&index).unwrap();
+    assert_eq!(checked(&signed(&pretty)), Ok(()));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use longshore_policy::freeze::MOST_WINDOWS;
 use longshore_policy::settings::FreezeWindow;
-use serde_json::Value;
 
 use super::findings::Findings;
+use super::lengths::{self, EXECUTION_ROLE, TASK_DEFINITION, TASK_ROLE};
 use crate::path::Path;
 use crate::render::{Rendered, logical_id};
 use crate::spec::Stack;
@@ -28,9 +28,6 @@ const ROOM_OF_AN_IMAGE: usize = 150;
 /// IAM's limit for all inline policies of a role together, in characters without blanks: the IAM User Guide, "IAM
 /// and AWS STS quotas".
 const LARGEST_POLICIES: usize = 10_240;
-
-/// What CloudFormation makes of a reference to a resource is about this long, such as an ARN.
-const LENGTH_OF_A_REFERENCE: usize = 100;
 
 /// Each service is at least a resource of [`MOST_RESOURCES`].
 const MOST_SERVICES: usize = MOST_RESOURCES;
@@ -132,15 +129,15 @@ pub(super) fn check(stack: &Stack, rendered: &Rendered, findings: &mut Findings)
 
 /// What services have of their own, as it is when CloudFormation has filled everything in.
 fn check_resources(stack: &Stack, body: &str, findings: &mut Findings) {
-    let template: Value = serde_json::from_str(body).unwrap_or_default();
-    let resource = |kind: &str, name: &str| {
+    let lengths = lengths::of_resources(body);
+    let length = |kind: &str, name: &str| {
         let id = format!("{kind}{}", logical_id(name));
-        &template["Resources"][id.as_str()]["Properties"]
+        lengths.get(&id).copied().unwrap_or_default()
     };
     for (name, service) in &stack.services {
         let path = Path::default().key("services").key(name);
         let containers = service.containers(name).count();
-        let size = length_of(resource("TaskDefinition", name)) + containers * ROOM_OF_AN_IMAGE;
+        let size = length(TASK_DEFINITION, name).properties + containers * ROOM_OF_AN_IMAGE;
         if size > LARGEST_TASK_DEFINITION {
             findings.error(
                 &path,
@@ -153,10 +150,10 @@ fn check_resources(stack: &Stack, body: &str, findings: &mut Findings) {
             );
         }
         for (kind, field) in [
-            ("ExecutionRole", "secrets"),
-            ("TaskRole", "task_role_statements"),
+            (EXECUTION_ROLE, "secrets"),
+            (TASK_ROLE, "task_role_statements"),
         ] {
-            let size = length_of(&resource(kind, name)["Policies"]);
+            let size = length(kind, name).policies;
             if size > LARGEST_POLICIES {
                 findings.error(
                     path.key(field),
@@ -169,27 +166,5 @@ fn check_resources(stack: &Stack, body: &str, findings: &mut Findings) {
                 );
             }
         }
-    }
-}
-
-/// How long a value is as JSON, with what CloudFormation fills in.
-fn length_of(value: &Value) -> usize {
-    match value {
-        Value::Object(fields) => match fields.iter().next() {
-            Some((function, text)) if fields.len() == 1 && function == "Fn::Sub" => {
-                text.as_str().map_or(LENGTH_OF_A_REFERENCE, str::len)
-            }
-            Some((function, _))
-                if fields.len() == 1 && (function == "Ref" || function == "Fn::GetAtt") =>
-            {
-                LENGTH_OF_A_REFERENCE
-            }
-            _ => fields
-                .iter()
-                .map(|(name, value)| name.len() + 4 + length_of(value))
-                .sum::<usize>(),
-        },
-        Value::Array(items) => items.iter().map(|item| length_of(item) + 1).sum::<usize>() + 1,
-        value => value.to_string().len(),
     }
 }

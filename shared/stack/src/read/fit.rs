@@ -11,7 +11,7 @@ use super::places::place_of;
 use super::shape::{Field, Shape};
 use super::substitution::{Names, substitute};
 use crate::nearest::{nearest, plain};
-use crate::path::{Path, Step};
+use crate::path::{Here, Path, Step};
 use crate::shown::shown;
 
 /// Longer lists of what is known are left out of problems.
@@ -66,20 +66,31 @@ impl<'a> Fitting<'a> {
     /// Holds a document against the shape of a stack. In place of what is wrong or missing the result has
     /// what means least, so that the rest can be checked further.
     pub fn stack(&mut self, document: &Node) -> Option<Value> {
-        let path = self.prefix.clone();
-        self.node(document, Shape::of_a_stack(), &path, document.mark)
+        let prefix = self.prefix.clone();
+        let here = Here::At(&prefix);
+        self.node(document, Shape::of_a_stack(), &here, document.mark)
+    }
+
+    /// Whether what is there is made into values: nobody needs them twice.
+    fn builds(&self) -> bool {
+        self.looking == Looking::ForMissing
+    }
+
+    /// A value that is right; where none is built, a null in its place.
+    fn right(&self, value: impl FnOnce() -> Value) -> Option<Value> {
+        Some(if self.builds() { value() } else { Value::Null })
     }
 
     fn node(
         &mut self,
         node: &Node,
         shape: &Shape,
-        path: &Path,
+        here: &Here<'_>,
         key: Option<Mark>,
     ) -> Option<Value> {
         match (shape, &node.content) {
             (Shape::Fields(fields), Content::Map(entries)) => {
-                Some(self.fields(entries, fields, path, key))
+                Some(self.fields(entries, fields, here, key))
             }
             (Shape::Map(values), Content::Map(entries)) => {
                 let mut map = Map::new();
@@ -87,54 +98,55 @@ impl<'a> Fitting<'a> {
                     if self.is_overlay() && entry.value.is_null() {
                         continue;
                     }
-                    let path = path.key(name);
-                    let value = self.node(&entry.value, values, &path, entry.mark);
+                    let value = self.node(&entry.value, values, &here.key(name), entry.mark);
                     // What is wrong with it was reported; that it is there is still true.
                     let value = value.or_else(|| match **values {
                         Shape::Fields(_) => Some(values.placeholder()),
                         _ => None,
                     });
-                    if let Some(value) = value {
+                    if let Some(value) = value.filter(|_| self.builds()) {
                         map.insert(name.clone(), value);
                     }
                 }
                 Some(Value::Object(map))
             }
             (Shape::List(shape), Content::List(items)) => {
-                let values = items.iter().enumerate().filter_map(|(index, item)| {
-                    self.node(item, shape, &path.index(index), item.mark)
-                });
-                Some(Value::Array(values.collect()))
+                let mut values = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    let value = self.node(item, shape, &here.index(index), item.mark);
+                    values.extend(value.filter(|_| self.builds()));
+                }
+                Some(Value::Array(values))
             }
-            (Shape::Switch(settings), Content::Map(_)) => self.node(node, settings, path, key),
-            (Shape::Anything, _) => self.anything(node, path),
-            _ => self.scalar(node, shape, path, key),
+            (Shape::Switch(settings), Content::Map(_)) => self.node(node, settings, here, key),
+            (Shape::Anything, _) => self.anything(node, here),
+            _ => self.scalar(node, shape, here, key),
         }
     }
 
     /// A value in CloudFormation's words, where null has a meaning.
-    fn anything(&mut self, node: &Node, path: &Path) -> Option<Value> {
+    fn anything(&mut self, node: &Node, here: &Here<'_>) -> Option<Value> {
         Some(match &node.content {
             Content::Nothing => Value::Null,
-            Content::Text(text) => return self.text(text, node, path),
+            Content::Text(text) => return self.text(text, node, here),
             Content::Plain(text) => match meaning(text) {
                 Meaning::Null => Value::Null,
                 Meaning::Boolean(value) => Value::Bool(value),
                 Meaning::Integer(Some(value)) => Value::from(value),
                 Meaning::Number(value) => Value::from(value),
                 Meaning::Integer(None) | Meaning::NotFinite | Meaning::Text => {
-                    return self.text(text, node, path);
+                    return self.text(text, node, here);
                 }
             },
             Content::List(items) => {
                 let items = items.iter().enumerate();
                 let items =
-                    items.filter_map(|(index, item)| self.anything(item, &path.index(index)));
+                    items.filter_map(|(index, item)| self.anything(item, &here.index(index)));
                 Value::Array(items.collect())
             }
             Content::Map(entries) => {
                 let entries = entries.iter().filter_map(|(name, entry)| {
-                    let value = self.anything(&entry.value, &path.key(name))?;
+                    let value = self.anything(&entry.value, &here.key(name))?;
                     Some((name.clone(), value))
                 });
                 Value::Object(entries.collect())
@@ -146,27 +158,27 @@ impl<'a> Fitting<'a> {
         &mut self,
         entries: &BTreeMap<String, Entry>,
         fields: &BTreeMap<String, Field>,
-        path: &Path,
+        here: &Here<'_>,
         key: Option<Mark>,
     ) -> Value {
         let mut map = Map::new();
         for (name, entry) in entries {
             let Some(field) = fields.get(name) else {
-                let meant = self.unknown(name, entry, fields, path);
+                let meant = self.unknown(name, entry, fields, &here.path());
                 if let Some((meant, field)) = meant
                     && !entries.contains_key(meant)
-                    && let Some(value) = self.in_the_place_of(name, entry, meant, field, path)
+                    && let Some(value) = self.in_the_place_of(name, entry, meant, field, here)
                 {
                     map.insert(meant.clone(), value);
                 }
                 continue;
             };
-            let path = path.key(name);
+            let place = here.key(name);
             if entry.value.is_null() {
-                self.nothing(entry, field, &path);
+                self.nothing(entry, field, &place);
                 continue;
             }
-            let value = if path.0.len() == 1 && name == "name" {
+            let value = if here.is_root() && name == "name" {
                 entry
                     .value
                     .scalar()
@@ -174,8 +186,8 @@ impl<'a> Fitting<'a> {
             } else {
                 None
             };
-            let value = value.or_else(|| self.node(&entry.value, &field.shape, &path, entry.mark));
-            if let Some(value) = value {
+            let value = value.or_else(|| self.node(&entry.value, &field.shape, &place, entry.mark));
+            if let Some(value) = value.filter(|_| self.builds()) {
                 map.insert(name.clone(), value);
             }
         }
@@ -190,7 +202,7 @@ impl<'a> Fitting<'a> {
                         uncapitalised(&field.description),
                         field.shape.in_words()
                     );
-                    self.fault(&path.key(name), key, None, message);
+                    self.fault(&here.key(name), key, None, message);
                 }
                 if field.required && !map.contains_key(name) {
                     map.insert(name.clone(), field.shape.placeholder());
@@ -208,11 +220,11 @@ impl<'a> Fitting<'a> {
         entry: &Entry,
         meant: &str,
         field: &Field,
-        path: &Path,
+        here: &Here<'_>,
     ) -> Option<Value> {
         let (problems, faulty) = (self.problems.len(), self.faulty.len());
-        let value = self.node(&entry.value, &field.shape, &path.key(name), entry.mark);
-        let place = path.key(meant).within(&self.prefix);
+        let value = self.node(&entry.value, &field.shape, &here.key(name), entry.mark);
+        let place = here.key(meant).path().within(&self.prefix);
         if self.problems.len() > problems || self.faulty.len() > faulty {
             self.faulty.push(place.clone());
         }
@@ -270,12 +282,13 @@ impl<'a> Fitting<'a> {
     fn unknown_key(&mut self, name: &str, entry: &Entry, path: &Path, message: String) {
         if self.looking == Looking::ForWrong {
             let value = Some(shown(name));
-            self.push(&path.key(name), entry.mark, value, message, Severity::Error);
+            let path = path.key(name);
+            self.push(path, entry.mark, value, message, Severity::Error);
         }
     }
 
     /// Null is as good as leaving out. Nothing at all where all has defaults was meant otherwise.
-    fn nothing(&mut self, entry: &Entry, field: &Field, path: &Path) {
+    fn nothing(&mut self, entry: &Entry, field: &Field, here: &Here<'_>) {
         let Shape::Fields(fields) = &field.shape else {
             return;
         };
@@ -288,7 +301,7 @@ impl<'a> Fitting<'a> {
             let message = "nothing is written here, so it is as if the key were left out; write `{}` for \
                            it with all its defaults";
             self.push(
-                path,
+                here.path(),
                 entry.mark,
                 None,
                 message.to_owned(),
@@ -301,31 +314,33 @@ impl<'a> Fitting<'a> {
         &mut self,
         node: &Node,
         shape: &Shape,
-        path: &Path,
+        here: &Here<'_>,
         key: Option<Mark>,
     ) -> Option<Value> {
         let advice = match (shape, &node.content) {
-            (Shape::Sensitive, Content::Text(text)) => return Some(Value::String(text.clone())),
+            (Shape::Sensitive, Content::Text(text)) => {
+                return self.right(|| Value::String(text.clone()));
+            }
             (Shape::Sensitive, Content::Plain(text)) => match meaning(text) {
                 Meaning::Text | Meaning::Boolean(_) | Meaning::Integer(_) => {
-                    return Some(Value::String(text.clone()));
+                    return self.right(|| Value::String(text.clone()));
                 }
                 _ => String::new(),
             },
             (Shape::Loose | Shape::Text, Content::Text(text)) => {
-                return self.text(text, node, path);
+                return self.text(text, node, here);
             }
             (Shape::Loose | Shape::Text, Content::Plain(text)) => match (shape, meaning(text)) {
                 (_, Meaning::Text)
                 | (Shape::Loose, Meaning::Boolean(_) | Meaning::Integer(_)) => {
-                    return self.text(text, node, path);
+                    return self.text(text, node, here);
                 }
                 (_, Meaning::Null) => "; write \"\" for an empty one".to_owned(),
                 _ => format!("; put it in quotes: \"{text}\""),
             },
             (Shape::Word(words), Content::Plain(text) | Content::Text(text)) => {
                 if words.contains(text) {
-                    return Some(Value::String(text.clone()));
+                    return self.right(|| Value::String(text.clone()));
                 }
                 match nearest(text, words.iter().map(String::as_str)) {
                     Some(meant) => format!("; did you mean `{meant}`?"),
@@ -350,7 +365,7 @@ impl<'a> Fitting<'a> {
                      differently"
                         .to_owned()
                 }
-                Meaning::Text => without_unit(text, path),
+                Meaning::Text => without_unit(text, &here.path()),
                 _ => String::new(),
             },
             (Shape::Number(least, most), Content::Plain(text)) => match meaning(text) {
@@ -386,7 +401,7 @@ impl<'a> Fitting<'a> {
             (Shape::List(items), Content::Plain(text) | Content::Text(text))
                 if !matches!(**items, Shape::Fields(_)) =>
             {
-                as_list(text, path)
+                as_list(text, &here.path())
             }
             _ => String::new(),
         };
@@ -402,18 +417,21 @@ impl<'a> Fitting<'a> {
             };
             let value = (!shape.holds_secrets()).then(|| node.scalar()).flatten();
             let value = value.map(shown);
-            self.fault(path, place_of(node, key), value, message);
+            self.fault(here, place_of(node, key), value, message);
         }
         None
     }
 
-    fn text(&mut self, text: &str, node: &Node, path: &Path) -> Option<Value> {
+    fn text(&mut self, text: &str, node: &Node, here: &Here<'_>) -> Option<Value> {
+        if !text.contains("${") {
+            return self.right(|| Value::String(text.to_owned()));
+        }
         match substitute(text, self.names) {
             Ok(text) => Some(Value::String(text)),
             Err(unknown) => {
                 if self.looking == Looking::ForWrong {
                     let value = Some(unknown.expression);
-                    self.fault(path, node.mark, value, unknown.message);
+                    self.fault(here, node.mark, value, unknown.message);
                 }
                 None
             }
@@ -421,14 +439,21 @@ impl<'a> Fitting<'a> {
     }
 
     /// Notes an error for which something else is put in place of what is there.
-    fn fault(&mut self, path: &Path, mark: Option<Mark>, value: Option<String>, message: String) {
+    fn fault(
+        &mut self,
+        here: &Here<'_>,
+        mark: Option<Mark>,
+        value: Option<String>,
+        message: String,
+    ) {
+        let path = here.path();
         self.faulty.push(path.within(&self.prefix));
         self.push(path, mark, value, message, Severity::Error);
     }
 
     fn push(
         &mut self,
-        path: &Path,
+        path: Path,
         mark: Option<Mark>,
         value: Option<String>,
         message: String,

@@ -14,29 +14,29 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The places of a document.
-    pub fn of(node: &Node) -> Self {
+    /// The places of a document, which keep its keys and nothing else of it.
+    pub fn of(node: Node) -> Self {
         Self::at(node.mark, node)
     }
 
-    fn at(mark: Option<Mark>, node: &Node) -> Self {
+    fn at(mark: Option<Mark>, node: Node) -> Self {
         let mut places = Self {
             mark,
             ..Self::default()
         };
-        match &node.content {
+        match node.content {
             Content::Map(entries) => {
-                for (key, entry) in entries {
+                let entries = entries.into_iter().map(|(key, entry)| {
                     let mark = place_of(&entry.value, entry.mark);
-                    places
-                        .keys
-                        .insert(key.clone(), Self::at(mark, &entry.value));
-                }
+                    (key, Self::at(mark, entry.value))
+                });
+                places.keys = entries.collect();
             }
             Content::List(items) => {
-                places.items = items.iter().map(|item| Self::at(item.mark, item)).collect();
+                let items = items.into_iter().map(|item| Self::at(item.mark, item));
+                places.items = items.collect();
             }
-            _ => {}
+            Content::Nothing | Content::Plain(_) | Content::Text(_) => {}
         }
         places
     }

@@ -127,9 +127,9 @@ fn ids_of_service(service: &str, spec: &Service, key: &str, name: &str) -> Vec<S
 pub(super) fn render(stack: &Stack, template: &mut Template) {
     for change in changes(stack) {
         for id in &change.ids {
-            if let Some(properties) = template.properties_of(id) {
+            template.change(id, |properties| {
                 merge(properties, &properties_of(change.patch));
-            }
+            });
         }
     }
     for (service, id) in listeners_of_services(stack) {
@@ -139,7 +139,7 @@ pub(super) fn render(stack: &Stack, template: &mut Template) {
         let mut properties = Json::Object(Map::new());
         merge(&mut properties, &properties_of(&resource.properties));
         template
-            .add_further(id.clone(), resource.r#type.clone(), properties)
+            .add_further(id.clone(), resource.r#type.clone(), &properties)
             .depends_on(resource.depends_on.iter().cloned());
     }
     for (name, value) in &stack.outputs {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::names::{Kind, Singleton};
+use super::sorted::{Object, Sorted};
 
 /// A value of a property: a text, or one that CloudFormation works out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -161,52 +162,24 @@ pub(super) enum Policy {
 }
 
 /// A resource: its properties, and how CloudFormation treats it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug)]
 pub(super) struct Resource {
     r#type: Cow<'static, str>,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     depends_on: BTreeSet<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     deletion_policy: Option<Policy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     update_replace_policy: Option<Policy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    update_policy: Option<Json>,
-    #[serde(skip_serializing_if = "Metadata::is_empty")]
-    metadata: Metadata,
-    properties: Json,
+    update_policy: Option<Sorted>,
+    /// What Longshore says of it.
+    says: Option<Sorted>,
+    unchecked: Vec<Skip>,
+    properties: Sorted,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct Metadata {
-    #[serde(rename = "Longshore", skip_serializing_if = "Option::is_none")]
-    longshore: Option<Json>,
-    #[serde(skip_serializing_if = "Checkov::is_empty")]
-    checkov: Checkov,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Checkov {
-    skip: Vec<Skip>,
-}
-
+/// A check of checkov that does not hold for a resource.
 #[derive(Debug, Serialize)]
 struct Skip {
     id: &'static str,
     comment: &'static str,
-}
-
-impl Metadata {
-    fn is_empty(&self) -> bool {
-        self.checkov.is_empty() && self.longshore.is_none()
-    }
-}
-
-impl Checkov {
-    fn is_empty(&self) -> bool {
-        self.skip.is_empty()
-    }
 }
 
 impl Resource {
@@ -224,7 +197,7 @@ impl Resource {
     }
 
     pub(super) fn update_policy(&mut self, policy: &impl Serialize) -> &mut Self {
-        self.update_policy = Some(json(policy));
+        self.update_policy = Some(Sorted::of(policy));
         self
     }
 
@@ -232,14 +205,44 @@ impl Resource {
     /// CloudFormation takes no change of a template's own metadata alone (AWS CloudFormation User Guide,
     /// "CloudFormation template Metadata syntax").
     pub(super) fn says(&mut self, metadata: &impl Serialize) -> &mut Self {
-        self.metadata.longshore = Some(json(metadata));
+        self.says = Some(Sorted::of(metadata));
         self
     }
 
     /// Says why checkov's check `id` does not hold for it.
     pub(super) fn unchecked(&mut self, id: &'static str, comment: &'static str) -> &mut Self {
-        self.metadata.checkov.skip.push(Skip { id, comment });
+        self.unchecked.push(Skip { id, comment });
         self
+    }
+
+    fn write(&self, text: &mut Vec<u8>) {
+        let mut object = Object::begin(text);
+        if let Some(policy) = &self.deletion_policy {
+            object.scalar("DeletionPolicy", policy);
+        }
+        if !self.depends_on.is_empty() {
+            object.field("DependsOn", &Sorted::of(&self.depends_on));
+        }
+        if self.says.is_some() || !self.unchecked.is_empty() {
+            let mut metadata = Object::begin(object.key("Metadata"));
+            if let Some(says) = &self.says {
+                metadata.field("Longshore", says);
+            }
+            if !self.unchecked.is_empty() {
+                let skip = BTreeMap::from([("skip", &self.unchecked)]);
+                metadata.field("checkov", &Sorted::of(&skip));
+            }
+            metadata.end();
+        }
+        object.field("Properties", &self.properties);
+        object.scalar("Type", &self.r#type);
+        if let Some(policy) = &self.update_policy {
+            object.field("UpdatePolicy", policy);
+        }
+        if let Some(policy) = &self.update_replace_policy {
+            object.scalar("UpdateReplacePolicy", policy);
+        }
+        object.end();
     }
 }
 
@@ -258,34 +261,31 @@ struct Output {
 }
 
 /// A template. Its maps are ordered, so that it is always written in the same order.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug)]
 pub(super) struct Template {
-    #[serde(rename = "AWSTemplateFormatVersion")]
-    format_version: FormatVersion,
     description: String,
-    metadata: BTreeMap<&'static str, Json>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// What it says of its services.
+    metadata: Sorted,
     parameters: BTreeMap<String, Parameter>,
     resources: BTreeMap<String, Resource>,
     outputs: BTreeMap<String, Output>,
-    #[serde(skip)]
     clashes: BTreeSet<String>,
 }
 
-#[derive(Debug, Default, Serialize)]
-enum FormatVersion {
-    #[default]
-    #[serde(rename = "2010-09-09")]
-    Only,
-}
+const FORMAT_VERSION: &str = "2010-09-09";
+
+/// What a resource has beside its properties is about as long.
+const BESIDE_PROPERTIES: usize = 200;
 
 impl Template {
     pub(super) fn new(description: String, metadata: &impl Serialize) -> Self {
         Self {
             description,
-            metadata: BTreeMap::from([("Longshore", json(metadata))]),
-            ..Self::default()
+            metadata: Sorted::of(metadata),
+            parameters: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            clashes: BTreeSet::new(),
         }
     }
 
@@ -309,7 +309,7 @@ impl Template {
     }
 
     fn insert<P: Properties>(&mut self, id: String, properties: &P) -> &mut Resource {
-        self.add_further(id, Cow::Borrowed(P::TYPE), json(properties))
+        self.add_further(id, Cow::Borrowed(P::TYPE), properties)
     }
 
     /// Adds a resource that a stack file describes in CloudFormation's words.
@@ -317,7 +317,7 @@ impl Template {
         &mut self,
         id: String,
         r#type: impl Into<Cow<'static, str>>,
-        properties: Json,
+        properties: &impl Serialize,
     ) -> &mut Resource {
         if self.resources.contains_key(&id) || self.parameters.contains_key(&id) {
             self.clashes.insert(id.clone());
@@ -328,8 +328,9 @@ impl Template {
             deletion_policy: None,
             update_replace_policy: None,
             update_policy: None,
-            metadata: Metadata::default(),
-            properties,
+            says: None,
+            unchecked: Vec::new(),
+            properties: Sorted::of(properties),
         };
         let entry = self.resources.entry(id);
         entry.insert_entry(resource).into_mut()
@@ -352,10 +353,13 @@ impl Template {
         self.outputs.insert(name, Output { value });
     }
 
-    /// The properties of a resource.
-    pub(super) fn properties_of(&mut self, id: &str) -> Option<&mut Json> {
-        let resource = self.resources.get_mut(id)?;
-        Some(&mut resource.properties)
+    /// Changes the properties of a resource, if it is there.
+    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Json)) {
+        if let Some(resource) = self.resources.get_mut(id) {
+            let mut properties = resource.properties.value();
+            change(&mut properties);
+            resource.properties = Sorted::of(&properties);
+        }
     }
 
     /// Lets a resource, if it is there, wait for another one.
@@ -370,7 +374,9 @@ impl Template {
         let ids: BTreeSet<String> = self.resources.keys().cloned().collect();
         for resource in self.resources.values_mut() {
             resource.depends_on.retain(|id| ids.contains(id));
-            replace_references(&mut resource.properties, texts);
+            let mut properties = resource.properties.value();
+            replace_references(&mut properties, texts);
+            resource.properties = Sorted::of(&properties);
         }
         for output in self.outputs.values_mut() {
             let mut value = json(&output.value);
@@ -391,7 +397,28 @@ impl Template {
     }
 
     pub(super) fn body(&self) -> String {
-        json(self).to_string()
+        let lengths = self.resources.iter().map(|(id, resource)| {
+            id.len() + resource.properties.as_bytes().len() + BESIDE_PROPERTIES
+        });
+        let mut text = Vec::with_capacity(lengths.sum());
+        let mut template = Object::begin(&mut text);
+        template.scalar("AWSTemplateFormatVersion", FORMAT_VERSION);
+        template.scalar("Description", &self.description);
+        let mut metadata = Object::begin(template.key("Metadata"));
+        metadata.field("Longshore", &self.metadata);
+        metadata.end();
+        template.field("Outputs", &Sorted::of(&self.outputs));
+        if !self.parameters.is_empty() {
+            template.field("Parameters", &Sorted::of(&self.parameters));
+        }
+        let mut resources = Object::begin(template.key("Resources"));
+        for (id, resource) in &self.resources {
+            resource.write(resources.key(id));
+        }
+        resources.end();
+        template.end();
+        // It is made of texts.
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Logical ids that more than one resource or parameter has.
@@ -448,21 +475,7 @@ fn replace_references(value: &mut Json, texts: &BTreeMap<(String, String), Strin
 
 /// A serialised value without what is null, since CloudFormation takes no nulls.
 pub(super) fn json(value: &impl Serialize) -> Json {
-    // Serialising into a value fails only for maps whose keys are not texts, which templates do not have.
-    let mut json = serde_json::to_value(value).unwrap_or_default();
-    remove_nulls(&mut json);
-    json
-}
-
-fn remove_nulls(json: &mut Json) {
-    match json {
-        Json::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(remove_nulls);
-        }
-        Json::Array(items) => items.iter_mut().for_each(remove_nulls),
-        _ => {}
-    }
+    Sorted::of(value).value()
 }
 
 #[cfg(test)]
@@ -499,6 +512,66 @@ mod tests {
             json(&Value::written("${HOME}${AWS::AccountId}")),
             json!({"Fn::Sub": "${!HOME}${AWS::AccountId}"})
         );
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Bucket {
+        tags: Option<Vec<Tag>>,
+        bucket_name: &'static str,
+        absent: Option<u32>,
+    }
+
+    impl Properties for Bucket {
+        const TYPE: &'static str = "AWS::S3::Bucket";
+    }
+
+    #[test]
+    fn a_template_is_written_in_order_and_without_nulls() {
+        let mut template = Template::new("A \"stack\"".to_owned(), &json!({"b": null, "a": 1}));
+        let bucket = Bucket {
+            tags: None,
+            bucket_name: "b",
+            absent: None,
+        };
+        template
+            .add(Kind::Bucket, &["b"], &bucket)
+            .policies(Policy::Retain, Policy::Delete)
+            .depends_on(["C".to_owned(), "A".to_owned()])
+            .update_policy(&json!({"z": 1, "a": null}))
+            .says(&json!({"b": 2, "a": 1}))
+            .unchecked("CKV_1", "why");
+        template.add_further(
+            "Alarm".to_owned(),
+            "AWS::CloudWatch::Alarm",
+            &json!({"Z": [], "A": null}),
+        );
+        template.add_sensitive("P".to_owned(), "a secret".to_owned());
+        template.add_output("O".to_owned(), Value::Ref("Alarm".to_owned()));
+        template.change("Alarm", |properties| properties["B"] = json!(null));
+        let expected = json!({
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Description": "A \"stack\"",
+            "Metadata": {"Longshore": {"a": 1}},
+            "Outputs": {"O": {"Value": {"Ref": "Alarm"}}},
+            "Parameters": {"P": {"Description": "a secret", "NoEcho": true, "Type": "String"}},
+            "Resources": {
+                "Alarm": {"Properties": {"Z": []}, "Type": "AWS::CloudWatch::Alarm"},
+                "BucketB": {
+                    "DeletionPolicy": "Retain",
+                    "DependsOn": ["A", "C"],
+                    "Metadata": {
+                        "Longshore": {"a": 1, "b": 2},
+                        "checkov": {"skip": [{"comment": "why", "id": "CKV_1"}]},
+                    },
+                    "Properties": {"BucketName": "b"},
+                    "Type": "AWS::S3::Bucket",
+                    "UpdatePolicy": {"z": 1},
+                    "UpdateReplacePolicy": "Delete",
+                },
+            },
+        });
+        assert_eq!(template.body(), expected.to_string());
     }
 
     #[test]

@@ -1,10 +1,14 @@
-//! How long it takes to read, check, render and price stacks of 1 to 500 services, and how that grows.
+//! How long it takes to read, check, render and price stacks of 1 to 1,000 services, and how that grows.
 //!
 //! `cargo bench -p longshore-stack` prints the fastest of several runs, beside a floor that was measured in
 //! the same one: `serde_json` serialising the value that the template is. A time that grew faster
-//! than the number of services would show in the last lines.
+//! than the number of services would show in the last lines. `cargo xtask bench render` writes the figures into
+//! docs/benchmarks.md.
 
-use std::fmt::Write as _;
+mod files;
+
+use std::env;
+use std::fs;
 use std::hint::black_box;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
@@ -15,17 +19,24 @@ use longshore_stack::render::{Context, render};
 use longshore_stack::spec::Stack;
 use serde_json::{Value, json};
 
-const SIZES: [usize; 4] = [1, 10, 100, 500];
+use files::{document, yaml};
+
+/// A stack file has at most 500 services. Rendering is measured beyond that, to see how it grows.
+const SIZES: [usize; 5] = [1, 10, 100, 500, 1_000];
+const LARGEST_FILE: usize = 500;
 /// Every size is measured for about so long, and at least this many times.
 const TIME_A_MEASUREMENT: Duration = Duration::from_millis(800);
 const FEWEST_RUNS: usize = 15;
+
+/// Where the figures are to be written; nothing is where nobody asks for them.
+const RESULTS: &str = "LONGSHORE_BENCH_RESULTS";
 
 struct Row {
     services: usize,
     file: usize,
     template: usize,
     resources: usize,
-    read: Duration,
+    read: Option<Duration>,
     render: Duration,
     estimate: Duration,
     floor: Duration,
@@ -36,10 +47,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for services in SIZES {
         rows.push(measure(services)?);
     }
+    print(&rows)?;
+    if let Ok(path) = env::var(RESULTS) {
+        fs::write(path, serde_json::to_vec_pretty(&results(&rows))?)?;
+    }
+    Ok(())
+}
+
+fn print(rows: &[Row]) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(
         output,
-        "{:>8} {:>10} {:>10} {:>9} {:>12} {:>12} {:>12} {:>12} {:>14} {:>13}",
+        "{:>8} {:>10} {:>10} {:>9} {:>12} {:>12} {:>12} {:>12} {:>14} {:>13} {:>11}",
         "services",
         "file",
         "template",
@@ -49,22 +68,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "estimate",
         "floor",
         "render/service",
-        "render/floor"
+        "render/floor",
+        "read/floor"
     )?;
-    for row in &rows {
+    for row in rows {
         writeln!(
             output,
-            "{:>8} {:>10} {:>10} {:>9} {:>12} {:>12} {:>12} {:>12} {:>14} {:>13.1}",
+            "{:>8} {:>10} {:>10} {:>9} {:>12} {:>12} {:>12} {:>12} {:>14} {:>13.1} {:>11}",
             row.services,
             bytes(row.file),
             bytes(row.template),
             row.resources,
-            milliseconds(row.read),
+            row.read.map_or_else(String::new, milliseconds),
             milliseconds(row.render),
             milliseconds(row.estimate),
             milliseconds(row.floor),
             format!("{:.1} us", micros(row.render) / row.services as f64),
-            micros(row.render) / micros(row.floor)
+            micros(row.render) / micros(row.floor),
+            row.read.map_or_else(String::new, |read| format!(
+                "{:.1}",
+                micros(read) / micros(row.floor)
+            )),
         )?;
     }
     for pair in rows.windows(2) {
@@ -72,16 +96,56 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let growth = |time: fn(&Row) -> Duration| micros(time(large)) / micros(time(small));
         writeln!(
             output,
-            "from {} to {} services: read+check x {:.1}, render x {:.1}, estimate x {:.1}, floor x {:.1}",
+            "from {} to {} services: render x {:.1}, estimate x {:.1}, floor x {:.1}",
             small.services,
             large.services,
-            growth(|row| row.read),
             growth(|row| row.render),
             growth(|row| row.estimate),
             growth(|row| row.floor),
         )?;
     }
     Ok(())
+}
+
+/// What the document shows.
+fn results(rows: &[Row]) -> Vec<Value> {
+    let result = |what: String, time: Duration, against: &str, floor: Duration, aim: Value| {
+        let (ours, theirs) = (micros(time) / 1e3, micros(floor) / 1e3);
+        json!({
+            "what": what,
+            "unit": "ms",
+            "ours": ours,
+            "against": against,
+            "package": "serde_json",
+            "theirs": theirs,
+            "aim": aim,
+            "runs": {"ours": [ours], "theirs": [theirs]},
+        })
+    };
+    let floor = "serialising as many bytes";
+    let mut results = Vec::new();
+    for row in rows.iter().filter(|row| row.services != LARGEST_FILE) {
+        let what = format!("render {} services", row.services);
+        let aim = json!({"ratio": 4.0});
+        results.push(result(what, row.render, floor, row.floor, aim));
+    }
+    for row in rows {
+        if let Some(read) = row.read {
+            let what = format!("read and check a file of {} services", row.services);
+            results.push(result(what, read, floor, row.floor, Value::Null));
+        }
+    }
+    let of = |services: usize| rows.iter().find(|row| row.services == services);
+    if let (Some(few), Some(many)) = (of(10), of(1_000)) {
+        results.push(result(
+            "render 1,000 services: growth".to_owned(),
+            many.render,
+            "a hundred times rendering 10 services",
+            few.render * 100,
+            json!({"ratio": 1.2}),
+        ));
+    }
+    results
 }
 
 fn measure(services: usize) -> serde_json::Result<Row> {
@@ -98,12 +162,14 @@ fn measure(services: usize) -> serde_json::Result<Row> {
         resources: rendered.resource_types.len(),
         // From some size on a stack has more resources than CloudFormation takes. Then reading ends
         // with that problem, after the same work.
-        read: fastest(|| {
-            black_box(read(
-                black_box(text.as_bytes()),
-                &Selection::Environment(None),
-            ))
-            .is_ok()
+        read: (services <= LARGEST_FILE).then(|| {
+            fastest(|| {
+                black_box(read(
+                    black_box(text.as_bytes()),
+                    &Selection::Environment(None),
+                ))
+                .is_ok()
+            })
         }),
         render: fastest(|| {
             black_box(render(black_box(&stack), &context))
@@ -129,69 +195,6 @@ fn fastest<T>(mut work: impl FnMut() -> T) -> Duration {
         runs += 1;
     }
     fastest
-}
-
-/// A stack of services as people have them: behind the load balancer, with secrets, health checks and
-/// scaling.
-fn document(services: usize) -> Value {
-    let service = |number: usize| {
-        json!({
-            "image": format!("shop/service-{number}:v1"),
-            "container_port": 8080,
-            "cpu": 512,
-            "memory": 1024,
-            "environment": {"PORT": 8080, "REGION": "${AWS::Region}"},
-            "secrets": {
-                "DATABASE_URL": {"value_from": format!("shop/service-{number}"), "json_key": "url"},
-            },
-            "target_group": {
-                "path_patterns": [format!("/service-{number}/*")],
-                "priority": number + 1,
-            },
-            "security_group": {},
-            "health_check": {"command": ["CMD-SHELL", "curl -f http://localhost:8080/health"]},
-            "scaling": {"max_capacity": 4, "target_cpu_utilization": 70},
-        })
-    };
-    let services: serde_json::Map<String, Value> = (0..services)
-        .map(|number| (format!("service-{number:04}"), service(number)))
-        .collect();
-    json!({
-        "name": "shop",
-        "network": {
-            "vpc_id": "vpc-0a1b2c3d4e5f60000",
-            "subnet_ids": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"],
-        },
-        "load_balancer": {
-            "subnet_ids": ["subnet-0a1b2c3d4e5f60003", "subnet-0a1b2c3d4e5f60004"],
-            "ingress_cidr_ips": ["10.0.0.0/8"],
-        },
-        "alarms": {},
-        "services": services,
-    })
-}
-
-/// The document as people write it: a line each entry, maps indented.
-fn yaml(document: &Value) -> String {
-    fn entries(map: &serde_json::Map<String, Value>, indent: usize, text: &mut String) {
-        for (key, value) in map {
-            let _ = write!(text, "{:indent$}{key}:", "");
-            match value {
-                Value::Object(map) if !map.is_empty() => {
-                    text.push('\n');
-                    entries(map, indent + 2, text);
-                }
-                other => {
-                    let _ = writeln!(text, " {other}");
-                }
-            }
-        }
-    }
-    let mut text = String::new();
-    if let Value::Object(map) = document {
-        entries(map, 0, &mut text);
-    }
-    text
 }
 
 fn micros(time: Duration) -> f64 {
