@@ -17,6 +17,7 @@ locals {
           "${module.state_bucket.arn}/provisions/*",
           "${module.state_bucket.arn}/schedules/*",
           "${module.state_bucket.arn}/doctor/*",
+          "${module.state_bucket.arn}/reconcile/*",
         ]
       },
       {
@@ -51,6 +52,7 @@ locals {
           "${module.state_bucket.arn}/provisions/*",
           "${module.state_bucket.arn}/schedules/*",
           "${module.state_bucket.arn}/doctor/*",
+          "${module.state_bucket.arn}/reconcile/*",
         ]
       },
       {

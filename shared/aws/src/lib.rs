@@ -20,6 +20,7 @@ mod mirror;
 mod mirrors;
 mod objects;
 mod one_off_tasks;
+mod process_memory;
 mod publisher;
 mod registry;
 mod scaling;
@@ -122,6 +123,7 @@ pub struct AwsCloud {
     configuration: SdkConfig,
     state_bucket_name: String,
     event_bus_name: String,
+    remembered: process_memory::Remembered,
     ecs: OnceLock<aws_sdk_ecs::Client>,
     efs: OnceLock<aws_sdk_efs::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
@@ -135,6 +137,7 @@ impl AwsCloud {
             configuration: configuration.clone(),
             state_bucket_name: state_bucket_name.to_owned(),
             event_bus_name: event_bus_name.to_owned(),
+            remembered: process_memory::Remembered::default(),
             ecs: OnceLock::new(),
             efs: OnceLock::new(),
             s3: OnceLock::new(),

@@ -1,11 +1,13 @@
 //! ECR: which image a tag means now, and which images a repository holds.
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use longshore_events::ecr::is_container_image;
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_policy::image_policy::RegistryImage;
-use longshore_rollout::ports::{ImageContents, ImageRegistry};
+use longshore_rollout::ports::{IMAGES_A_CALL, ImageContents, ImageRegistry, ListedImages};
 use longshore_state::{CallError, ErrorClass};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,9 +19,6 @@ use crate::signed::json_call;
 
 /// DescribeImages gives at most this many images at once.
 const PAGE: u32 = 1000;
-
-/// DescribeImages takes at most this many images at once where they are named: the Amazon ECR API Reference.
-const IMAGES_ALLOWED: usize = 100;
 
 /// The answer to DescribeImages: the Amazon ECR API Reference.
 #[derive(Debug, Deserialize)]
@@ -62,7 +61,7 @@ impl ImageRegistry for AwsCloud {
     ) -> Result<Option<RegistryImage>, CallError> {
         let operation = format!("find image {repository}:{tag} in ECR");
         let answer = self
-            .describe_image(repository, json!({"imageTag": tag}), &operation)
+            .describe_images(repository, vec![json!({"imageTag": tag})], &operation)
             .await;
         let details = match answer {
             Ok(details) => details,
@@ -78,27 +77,65 @@ impl ImageRegistry for AwsCloud {
             .transpose()
     }
 
-    async fn images(&self, repository: &str) -> Result<Vec<RegistryImage>, CallError> {
+    async fn all_tagged(
+        &self,
+        repository: &str,
+        tags: &BTreeSet<String>,
+    ) -> Result<Option<Vec<RegistryImage>>, CallError> {
+        let operation = format!("find images of repository {repository} in ECR");
+        let tags: Vec<&String> = tags.iter().collect();
+        let mut images = Vec::new();
+        for part in tags.chunks(IMAGES_A_CALL) {
+            let identifiers = part.iter().map(|tag| json!({"imageTag": tag})).collect();
+            let answer = self
+                .describe_images(repository, identifiers, &operation)
+                .await;
+            let details = match answer {
+                Ok(details) => details,
+                // One that is not there has the whole call refused.
+                Err(error) if error.code.as_deref() == Some("ImageNotFoundException") => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+            for tag in part {
+                // ECR describes an image with all of its tags, however many of them were asked for.
+                let held = details
+                    .iter()
+                    .find(|detail| detail.image_tags.contains(tag));
+                let Some(detail) = held else {
+                    return Ok(None);
+                };
+                if is_startable(detail, tag) {
+                    images.push(registry_image(detail, tag, &operation)?);
+                }
+            }
+        }
+        Ok(Some(images))
+    }
+
+    async fn images(&self, repository: &str) -> Result<ListedImages, CallError> {
         let operation = format!("list the images of repository {repository} in ECR");
         let mut request = json!({
             "repositoryName": repository,
             "filter": {"tagStatus": "TAGGED"},
             "maxResults": PAGE,
         });
-        let mut images = Vec::new();
+        let mut listed = ListedImages::default();
         loop {
+            listed.calls += 1;
             let page: DescribedImages =
                 ecr(&self.configuration, &operation, "DescribeImages", &request).await?;
             for detail in &page.image_details {
                 for tag in &detail.image_tags {
                     if is_startable(detail, tag) {
-                        images.push(registry_image(detail, tag, &operation)?);
+                        listed.images.push(registry_image(detail, tag, &operation)?);
                     }
                 }
             }
             match page.next_token {
                 Some(token) => request["nextToken"] = json!(token),
-                None => return Ok(images),
+                None => return Ok(listed),
             }
         }
     }
@@ -110,7 +147,7 @@ impl ImageRegistry for AwsCloud {
     ) -> Result<Vec<Digest>, CallError> {
         let operation = format!("look for images of repository {repository} in ECR");
         let mut missing = Vec::new();
-        let mut parts: Vec<&[Digest]> = digests.chunks(IMAGES_ALLOWED).collect();
+        let mut parts: Vec<&[Digest]> = digests.chunks(IMAGES_A_CALL).collect();
         while let Some(part) = parts.pop() {
             match self.held(repository, part, &operation).await {
                 Ok(held) => {
@@ -143,7 +180,7 @@ impl ImageRegistry for AwsCloud {
             Selector::Digest(digest) => (None, json!({"imageDigest": digest.as_str()})),
         };
         let details = self
-            .describe_image(&reference.repository, identifier, &operation)
+            .describe_images(&reference.repository, vec![identifier], &operation)
             .await?;
         let detail = details
             .first()
@@ -178,23 +215,22 @@ impl AwsCloud {
             .iter()
             .map(|digest| json!({"imageDigest": digest.as_str()}))
             .collect();
-        let request = json!({"repositoryName": repository, "imageIds": identifiers});
-        let answer: DescribedImages =
-            ecr(&self.configuration, operation, "DescribeImages", &request).await?;
-        let active = answer
-            .image_details
+        let details = self
+            .describe_images(repository, identifiers, operation)
+            .await?;
+        let active = details
             .iter()
             .filter(|detail| matches!(detail.image_status.as_deref(), None | Some("ACTIVE")));
         active.map(|detail| digest(detail, operation)).collect()
     }
 
-    async fn describe_image(
+    async fn describe_images(
         &self,
         repository: &str,
-        identifier: Value,
+        identifiers: Vec<Value>,
         operation: &str,
     ) -> Result<Vec<ImageDetail>, CallError> {
-        let request = json!({"repositoryName": repository, "imageIds": [identifier]});
+        let request = json!({"repositoryName": repository, "imageIds": identifiers});
         let answer: DescribedImages =
             ecr(&self.configuration, operation, "DescribeImages", &request).await?;
         Ok(answer.image_details)

@@ -466,6 +466,11 @@ impl Policy {
         self.minimum_age.is_zero() || now.signed_duration_since(image.pushed_at) >= self.minimum_age
     }
 
+    /// Whether one image that the policy allows comes after another, whatever else there is.
+    pub fn comes_after(&self, image: &RegistryImage, other: &RegistryImage) -> bool {
+        self.order(image, other).is_gt()
+    }
+
     /// The order of images that are allowed. It is total: two that are equal in it are the same.
     fn order(&self, one: &RegistryImage, other: &RegistryImage) -> Ordering {
         let versions = match (self.version(&one.tag), self.version(&other.tag)) {

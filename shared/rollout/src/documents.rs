@@ -6,6 +6,7 @@
 //! | `deployments/<stack>/<service>/history/<number>.json` | a [`Deployment`] that ended |
 //! | `doctor/told.json` | which documents were reported to be unreadable: see [`crate::doctor`] |
 //! | `provisions/<stack>/current.json` | a stack's [`StackRecord`] |
+//! | `reconcile/<of what>.json` | what a reconcile has read, so that the next one need not: see `triggers::reading` |
 //! | `routes/<repository>.json` | a [`Route`] |
 //! | `schedules/<stack>/<service>/<schedule>.json` | how the tasks of a schedule ended, and which of them run: a [`ScheduleRecord`] |
 //! | `services/<cluster>/<ECS service>.json` | the [`ServiceId`] of an ECS service |

@@ -13,8 +13,10 @@ use longshore_events::image::{Digest, Image, ImageReference};
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{LongshoreEvent, SkipReason, TaskFailure, WaitReason};
 use longshore_policy::image_policy::RegistryImage;
-use longshore_policy::route::ServiceId;
-use longshore_state::store::{Address, DocumentVersions, StoredVersion};
+use longshore_policy::route::{Route, ServiceId};
+use longshore_state::store::{
+    Address, DocumentListing, DocumentVersions, ListedDocument, StoredVersion,
+};
 use longshore_state::{CallError, DocumentStore, EventPublisher, Version, WriteCondition};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,8 +24,9 @@ use serde_json::Value;
 use crate::documents::RecordStore;
 use crate::engine::{Outcome, ServiceOutcome};
 use crate::ports::{
-    Cloud, EcsService, ImageContents, ImageRegistry, ReleaseStore, ScheduledTask, ServiceDeployer,
-    ServiceDeployment, Tag, TaskDefinition, TaskRequest, TaskSchedules, TaskState,
+    Cloud, EcsService, ImageContents, ImageRegistry, ListedImages, ProcessMemory, ReleaseStore,
+    ScheduledTask, ServiceDeployer, ServiceDeployment, Tag, TaskDefinition, TaskRequest,
+    TaskSchedules, TaskState,
 };
 use crate::record::{Record, State};
 use crate::task_definition::is_pinned_to;
@@ -263,6 +266,26 @@ fn key(address: &Address) -> (Option<String>, String) {
     (address.bucket.clone(), address.key.clone())
 }
 
+impl<C: DocumentListing> DocumentListing for DryRun<'_, C> {
+    async fn list_with_tags(
+        &self,
+        prefix: &str,
+        apart: Option<&str>,
+    ) -> Result<Vec<ListedDocument>, CallError> {
+        let there = self.cloud.list_with_tags(prefix, apart).await?;
+        let there = there.into_iter().map(|listed| (listed.key, listed.tag));
+        let mut all: BTreeMap<String, String> = there.collect();
+        for ((bucket, key), (_, version)) in &self.kept.borrow().documents {
+            let rest = key.strip_prefix(prefix).filter(|_| bucket.is_none());
+            if rest.is_some_and(|rest| apart.is_none_or(|apart| !rest.contains(apart))) {
+                all.insert(key.clone(), version.tag.clone());
+            }
+        }
+        let all = all.into_iter();
+        Ok(all.map(|(key, tag)| ListedDocument { key, tag }).collect())
+    }
+}
+
 impl<C: DocumentVersions> DocumentVersions for DryRun<'_, C> {
     async fn list_versions(&self, key: &str) -> Result<Vec<StoredVersion>, CallError> {
         self.cloud.list_versions(key).await
@@ -297,6 +320,20 @@ impl<C: TaskSchedules> TaskSchedules for DryRun<'_, C> {
     }
 }
 
+impl<C: ProcessMemory> ProcessMemory for DryRun<'_, C> {
+    fn last_route(&self, repository: &str) -> Option<Route> {
+        self.cloud.last_route(repository)
+    }
+
+    fn route_was_read(&self, _: &str, _: Option<&Route>) {}
+
+    fn last_push(&self, repository: &str) -> Option<DateTime<Utc>> {
+        self.cloud.last_push(repository)
+    }
+
+    fn was_pushed(&self, _: &str, _: DateTime<Utc>) {}
+}
+
 impl<C: ImageRegistry> ImageRegistry for DryRun<'_, C> {
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {
         self.cloud.resolve(reference).await
@@ -310,7 +347,15 @@ impl<C: ImageRegistry> ImageRegistry for DryRun<'_, C> {
         self.cloud.tagged(repository, tag).await
     }
 
-    async fn images(&self, repository: &str) -> Result<Vec<RegistryImage>, CallError> {
+    async fn all_tagged(
+        &self,
+        repository: &str,
+        tags: &BTreeSet<String>,
+    ) -> Result<Option<Vec<RegistryImage>>, CallError> {
+        self.cloud.all_tagged(repository, tags).await
+    }
+
+    async fn images(&self, repository: &str) -> Result<ListedImages, CallError> {
         self.cloud.images(repository).await
     }
 

@@ -10,8 +10,8 @@ use longshore_events::incoming::ReleaseFile;
 pub use longshore_events::longshore::LogLine;
 use longshore_events::longshore::{RolloutProgress, TaskFailure};
 use longshore_policy::image_policy::RegistryImage;
-use longshore_policy::route::CpuArchitecture;
-use longshore_state::store::DocumentVersions;
+use longshore_policy::route::{CpuArchitecture, Route};
+use longshore_state::store::{DocumentListing, DocumentVersions};
 use longshore_state::{CallError, DocumentStore, EventPublisher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -173,6 +173,18 @@ pub enum TaskState {
     Failed(TaskFailure),
 }
 
+/// How many images one call is asked for that names them: DescribeImages in the Amazon ECR API Reference.
+pub const IMAGES_A_CALL: usize = 100;
+
+/// The images of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListedImages {
+    /// One for each tag.
+    pub images: Vec<RegistryImage>,
+    /// How many calls listed them, one after the other.
+    pub calls: usize,
+}
+
 /// Where images are kept.
 pub trait ImageRegistry {
     /// Pins the image that `reference` means now. [`longshore_state::ErrorClass::NotFound`] when there is none.
@@ -187,12 +199,17 @@ pub trait ImageRegistry {
         tag: &str,
     ) -> impl Future<Output = Result<Option<RegistryImage>, CallError>>;
 
-    /// All tags of a repository under which there is something that a container can be started from.
-    /// [`longshore_state::ErrorClass::NotFound`] when there is no such repository.
-    fn images(
+    /// What these tags hold now, however many they are, without those under which there is nothing that a container can
+    /// be started from; `None` when the repository lacks one of the tags. One call for each [`IMAGES_A_CALL`] of them.
+    fn all_tagged(
         &self,
         repository: &str,
-    ) -> impl Future<Output = Result<Vec<RegistryImage>, CallError>>;
+        tags: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<Option<Vec<RegistryImage>>, CallError>>;
+
+    /// All tags of a repository under which there is something that a container can be started from.
+    /// [`longshore_state::ErrorClass::NotFound`] when there is no such repository.
+    fn images(&self, repository: &str) -> impl Future<Output = Result<ListedImages, CallError>>;
 
     /// Which of these images the repository does not hold any more; all, where there is no such repository.
     fn missing(
@@ -352,6 +369,22 @@ pub struct ScheduledTask {
     pub task_definition: String,
 }
 
+/// What this process has seen. It may be outdated, or not be there: it says what is worth asking for ahead, and nothing
+/// is decided by it.
+pub trait ProcessMemory {
+    /// The route of a repository as this process has read it last.
+    fn last_route(&self, repository: &str) -> Option<Route>;
+
+    /// The route of a repository as it is; `None` where it has none.
+    fn route_was_read(&self, repository: &str, route: Option<&Route>);
+
+    /// When the newest push to a repository with a route happened that this process has heard of.
+    fn last_push(&self, repository: &str) -> Option<DateTime<Utc>>;
+
+    /// A push to a repository happened at this time.
+    fn was_pushed(&self, repository: &str, at: DateTime<Utc>);
+}
+
 /// Where release files are.
 pub trait ReleaseStore {
     /// The bytes of a release file, in the version that the event named.
@@ -364,8 +397,10 @@ pub trait Cloud:
     + ServiceDeployer
     + TaskSchedules
     + DocumentStore
+    + DocumentListing
     + DocumentVersions
     + ReleaseStore
+    + ProcessMemory
     + EventPublisher
 {
 }
@@ -375,8 +410,10 @@ impl<T> Cloud for T where
         + ServiceDeployer
         + TaskSchedules
         + DocumentStore
+        + DocumentListing
         + DocumentVersions
         + ReleaseStore
+        + ProcessMemory
         + EventPublisher
 {
 }

@@ -109,27 +109,91 @@ mod reconciling {
             of(&counts, "DescribeServices") <= 50 + CLUSTERS,
             "{counts:?}"
         );
-        // For what policies name, and for the images that services need.
-        assert_eq!(of(&counts, "DescribeImages"), 100, "{counts:?}");
+        // For what policies name; what services need was listed with that.
+        assert_eq!(of(&counts, "DescribeImages"), 50, "{counts:?}");
         assert_eq!(of(&counts, "DescribeTaskDefinition"), 0, "{counts:?}");
         assert_eq!(of(&counts, "UpdateService"), 0, "{counts:?}");
 
-        // Nothing happened since.
-        let third = look(&cloud, 180).await;
-        assert_eq!((third.closed, third.followed.len()), (0, 0));
+        // The records say that they are done, and are read once more.
+        look(&cloud, 180).await;
         let counts = count(&cloud);
-        let quiet: BTreeMap<String, usize> = [
-            ("DescribeImages", 100),
-            ("GetObject deployments", SHARD),
-            ("GetObject routes", 50),
-            ("GetObject services", SHARD),
+        assert_eq!(of(&counts, "GetObject deployments"), SHARD, "{counts:?}");
+        assert_eq!(of(&counts, "GetObject routes"), 0, "{counts:?}");
+
+        // Nothing happened since.
+        for seconds in [240, 300] {
+            let quiet = look(&cloud, seconds).await;
+            assert_eq!((quiet.services, quiet.closed), (SHARD, 0));
+            assert_eq!((quiet.followed.len(), quiet.failures.len()), (0, 0));
+            assert_eq!(count(&cloud), of_a_quiet_account());
+        }
+
+        // Of what a few services have done since, only their records are read, and nothing is overlooked.
+        for (number, repository) in (0..3).map(|number| (number, repository(number))) {
+            cloud.push_to(&repository, "v3", digest('3'), noon(310 + number as i64));
+        }
+        let news = look(&cloud, 360).await;
+        assert_eq!(started(&news), 3 * SHARD / 50);
+        count(&cloud);
+        for subscriber in &subscribers {
+            cloud.complete(subscriber);
+        }
+        assert_eq!(look(&cloud, 420).await.closed, 3 * SHARD / 50);
+        look(&cloud, 480).await;
+        count(&cloud);
+        look(&cloud, 540).await;
+        let total: usize = count(&cloud).values().sum();
+        assert!(total <= 120, "{total} calls");
+    }
+
+    /// What is asked where nothing has happened to 500 services of 50 repositories.
+    fn of_a_quiet_account() -> BTreeMap<String, usize> {
+        [
+            ("DescribeImages", 50),
+            ("GetObject reconcile", 1),
+            ("ListObjectsV2 deployments", 1),
             ("ListObjectsV2 routes", 1),
             ("ListObjectsV2 schedules", 1),
             ("ListObjectsV2 services", 1),
         ]
         .map(|(operation, calls)| (operation.to_owned(), calls))
-        .into();
-        assert_eq!(counts, quiet);
+        .into()
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_and_is_damaged_or_outdated_only_costs_calls() {
+        let (cloud, subscribers) = account(60, 2);
+        look(&cloud, 60).await;
+        subscribers
+            .iter()
+            .for_each(|subscriber| cloud.complete(subscriber));
+        look(&cloud, 120).await;
+        look(&cloud, 180).await;
+        count(&cloud);
+        look(&cloud, 240).await;
+        assert_eq!(of(&count(&cloud), "GetObject deployments"), 0);
+
+        cloud.objects().put_bytes("reconcile/services.json", "{");
+        let quiet = look(&cloud, 300).await;
+        assert_eq!((quiet.failures.len(), quiet.followed.len()), (0, 0));
+        assert_eq!(of(&count(&cloud), "GetObject deployments"), 60);
+        look(&cloud, 360).await;
+        assert_eq!(of(&count(&cloud), "GetObject deployments"), 0);
+
+        // A route that is changed and a record that is damaged are seen at once.
+        let route = repository(0);
+        cloud.set_route(&route, vec![subscribers[0].clone()]);
+        let service_id = subscribers[1].service_id();
+        let record = format!(
+            "deployments/{}/{}/current.json",
+            service_id.stack, service_id.service
+        );
+        cloud.objects().put_bytes(&record, "{");
+        cloud.push_to(&route, "v3", digest('3'), noon(370));
+        let reconciled = look(&cloud, 420).await;
+        assert_eq!((started(&reconciled), reconciled.failures.len()), (1, 1));
+        assert!(runs(&cloud, &subscribers[0], '3'));
+        assert!(runs(&cloud, &subscribers[2], '2'));
     }
 
     #[tokio::test]
@@ -213,9 +277,9 @@ mod reconciling {
         let calls = undisturbed.calls();
         let surveyed = calls
             .iter()
-            .position(|call| call == "GetObject deployments")
+            .rposition(|call| call == "GetObject routes")
             .unwrap();
-        for (number, operation) in calls.iter().enumerate().skip(surveyed) {
+        for (number, operation) in calls.iter().enumerate().skip(surveyed + 1) {
             for fault in [
                 Fault::Fails(ErrorClass::Transient),
                 Fault::Fails(ErrorClass::Denied),

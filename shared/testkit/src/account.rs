@@ -1,11 +1,13 @@
 //! What an account holds; the files that are named after parts of it say how they behave.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::image::Digest;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_policy::route::Route;
 use longshore_provisioning::ports::{
     ChangeSetKind, Drift, FoundBucket, FoundFileSystem, ObservedStack, ServiceSettings,
     ServingGroup,
@@ -30,6 +32,9 @@ pub(crate) struct Account {
     pub(crate) first_failures: BTreeMap<String, FailedResource>,
     pub(crate) releases: BTreeMap<String, Vec<u8>>,
     pub(crate) registry: Registry,
+    /// The routes that the process has read, by repository, and when the newest push was that it has heard of.
+    pub(crate) last_routes: BTreeMap<String, Route>,
+    pub(crate) last_pushes: BTreeMap<String, DateTime<Utc>>,
     pub(crate) services: BTreeMap<ServiceName, EcsService>,
     pub(crate) service_settings: BTreeMap<ServiceName, ServiceSettings>,
     pub(crate) task_definitions: BTreeMap<String, TaskDefinition>,
@@ -78,6 +83,10 @@ pub(crate) struct Registry {
     pub(crate) pushed_at: BTreeMap<(String, String), DateTime<Utc>>,
     /// What images say of themselves, where a test has said it.
     pub(crate) contents: BTreeMap<String, ImageContents>,
+    /// The images of one architecture, whose configuration says what their manifest does not.
+    pub(crate) plain: BTreeSet<String>,
+    /// How many tags a call lists; as many as there are, unless a test says otherwise.
+    pub(crate) tags_a_call: Option<NonZeroUsize>,
 }
 
 /// A one-off task that ECS was asked for.

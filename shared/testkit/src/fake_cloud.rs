@@ -151,7 +151,17 @@ impl FakeCloud {
 
     /// A new process takes over after the last one died; nothing goes wrong any more.
     pub fn recover(&self) {
+        if self.is_dead() {
+            self.forget();
+        }
         self.inner.borrow_mut().calls.recover();
+    }
+
+    /// The next call comes from a process that has seen nothing yet.
+    pub fn forget(&self) {
+        let mut account = self.inner.borrow_mut();
+        account.last_routes.clear();
+        account.last_pushes.clear();
     }
 
     /// Whether the process has died.

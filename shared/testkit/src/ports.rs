@@ -2,11 +2,12 @@ use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::incoming::ReleaseFile;
 use longshore_events::longshore::{FailedResource, LongshoreEvent, TaskFailure};
+use longshore_policy::route::Route;
 use longshore_provisioning::ports::{ObservedStack, StackObserver};
 use longshore_rollout::ports::{
-    EcsService, LogLine, ReleaseStore, ScheduledTask, ServiceDeployer, ServiceDeployment,
-    ServiceScaler, StreamLine, Tag, TaskDefinition, TaskLogs, TaskRequest, TaskSchedules,
-    TaskState,
+    EcsService, LogLine, ProcessMemory, ReleaseStore, ScheduledTask, ServiceDeployer,
+    ServiceDeployment, ServiceScaler, StreamLine, Tag, TaskDefinition, TaskLogs, TaskRequest,
+    TaskSchedules, TaskState,
 };
 use longshore_state::store::{
     Address, DocumentListing, DocumentVersions, ListedDocument, StoredVersion,
@@ -269,6 +270,30 @@ impl TaskSchedules for FakeCloud {
         self.call("GetSchedule", |account| {
             Ok(account.schedules.get(schedule_name).cloned())
         })
+    }
+}
+
+impl ProcessMemory for FakeCloud {
+    fn last_route(&self, repository: &str) -> Option<Route> {
+        self.inner.borrow().last_routes.get(repository).cloned()
+    }
+
+    fn route_was_read(&self, repository: &str, route: Option<&Route>) {
+        let last_routes = &mut self.inner.borrow_mut().last_routes;
+        match route {
+            Some(route) => drop(last_routes.insert(repository.to_owned(), route.clone())),
+            None => drop(last_routes.remove(repository)),
+        }
+    }
+
+    fn last_push(&self, repository: &str) -> Option<DateTime<Utc>> {
+        self.inner.borrow().last_pushes.get(repository).copied()
+    }
+
+    fn was_pushed(&self, repository: &str, at: DateTime<Utc>) {
+        let last_pushes = &mut self.inner.borrow_mut().last_pushes;
+        let last = last_pushes.entry(repository.to_owned()).or_insert(at);
+        *last = at.max(*last);
     }
 }
 

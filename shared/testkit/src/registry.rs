@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image, ImageReference, Selector};
 use longshore_events::incoming::Push;
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::CpuArchitecture;
-use longshore_rollout::ports::{ImageContents, ImageRegistry};
+use longshore_rollout::ports::{ImageContents, ImageRegistry, ListedImages};
 use longshore_state::{CallError, ErrorClass};
 
 use crate::account::Registry;
@@ -20,11 +23,11 @@ impl Registry {
             .insert((repository.to_owned(), tag.to_owned()), digest);
     }
 
-    fn images(&self, repository: &str) -> Vec<RegistryImage> {
+    fn images(&self, repository: &str) -> impl Iterator<Item = RegistryImage> {
         self.tags
             .iter()
-            .filter(|((of, _), _)| of == repository)
-            .map(|((_, tag), digest)| RegistryImage {
+            .filter(move |((of, _), _)| of == repository)
+            .map(move |((_, tag), digest)| RegistryImage {
                 tag: tag.clone(),
                 digest: digest.clone(),
                 pushed_at: self
@@ -34,11 +37,15 @@ impl Registry {
                     .unwrap_or_else(|| noon(0)),
                 tagged_at: None,
             })
-            .collect()
     }
 }
 
 impl FakeCloud {
+    /// From now on, a call lists at most this many tags of a repository.
+    pub fn set_tags_a_call(&self, tags: NonZeroUsize) {
+        self.inner.borrow_mut().registry.tags_a_call = Some(tags);
+    }
+
     /// Adds an image to ECR that was pushed an hour before noon.
     pub fn add_image(&self, repository: &str, tag: &str, digest: Digest) {
         self.push_to(repository, tag, digest, noon(-3600));
@@ -71,6 +78,12 @@ impl FakeCloud {
             .remove(&(repository.to_owned(), digest.to_string()));
     }
 
+    /// The image was built for one architecture, without an index.
+    pub fn set_plain(&self, digest: &Digest) {
+        let mut account = self.inner.borrow_mut();
+        account.registry.plain.insert(digest.to_string());
+    }
+
     /// Sets what an image says of itself: it was built for both architectures and names no commit, unless a
     /// test says otherwise.
     pub fn set_contents(&self, digest: &Digest, contents: ImageContents) {
@@ -90,16 +103,48 @@ impl ImageRegistry for FakeCloud {
     ) -> Result<Option<RegistryImage>, CallError> {
         self.give_way().await;
         self.call("DescribeImages", |account| {
-            let images = account.registry.images(repository);
-            Ok(images.into_iter().find(|image| image.tag == tag))
+            let mut images = account.registry.images(repository);
+            Ok(images.find(|image| image.tag == tag))
         })
     }
 
-    async fn images(&self, repository: &str) -> Result<Vec<RegistryImage>, CallError> {
+    async fn all_tagged(
+        &self,
+        repository: &str,
+        tags: &BTreeSet<String>,
+    ) -> Result<Option<Vec<RegistryImage>>, CallError> {
         self.give_way().await;
         self.call("DescribeImages", |account| {
-            Ok(account.registry.images(repository))
+            let images: Vec<RegistryImage> = account
+                .registry
+                .images(repository)
+                .filter(|image| tags.contains(&image.tag))
+                .collect();
+            Ok(Some(images).filter(|images| images.len() == tags.len()))
         })
+    }
+
+    /// Page by page, while others push and delete.
+    async fn images(&self, repository: &str) -> Result<ListedImages, CallError> {
+        let mut listed = ListedImages::default();
+        loop {
+            self.give_way().await;
+            let last = listed.images.last().map(|image| image.tag.clone());
+            let (page, is_last) = self.call("DescribeImages", |account| {
+                let registry = &account.registry;
+                let most = registry.tags_a_call.map_or(usize::MAX, NonZeroUsize::get);
+                let mut rest = registry
+                    .images(repository)
+                    .filter(|image| Some(&image.tag) > last.as_ref());
+                let page: Vec<RegistryImage> = rest.by_ref().take(most).collect();
+                Ok((page, rest.next().is_none()))
+            })?;
+            listed.images.extend(page);
+            listed.calls += 1;
+            if is_last {
+                return Ok(listed);
+            }
+        }
     }
 
     async fn missing(
@@ -123,7 +168,7 @@ impl ImageRegistry for FakeCloud {
 
     async fn inspect(&self, image: &Image) -> Result<ImageContents, CallError> {
         self.give_way().await;
-        self.call("BatchGetImage", |account| {
+        let contents = self.call("BatchGetImage", |account| {
             let registry = &account.registry;
             let key = (image.repository.clone(), image.digest.to_string());
             if !registry.pushed_at.contains_key(&key) {
@@ -135,7 +180,18 @@ impl ImageRegistry for FakeCloud {
                 architectures: [CpuArchitecture::X86, CpuArchitecture::Arm].into(),
                 commit: None,
             }))
-        })
+        })?;
+        let is_plain = {
+            let account = self.inner.borrow();
+            account.registry.plain.contains(image.digest.as_str())
+        };
+        if is_plain {
+            for operation in ["GetDownloadUrlForLayer", "GET configuration"] {
+                self.give_way().await;
+                self.call(operation, |_| Ok(()))?;
+            }
+        }
+        Ok(contents)
     }
 
     async fn resolve(&self, reference: &ImageReference) -> Result<Image, CallError> {

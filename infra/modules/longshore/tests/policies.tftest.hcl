@@ -87,6 +87,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/doctor/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/reconcile/*",
         ]
       },
       {
@@ -119,6 +120,7 @@ run "deploy_may_do_exactly_this" {
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/provisions/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/schedules/*",
           "arn:aws:s3:::longshore-state-111122223333-eu-west-1/doctor/*",
+          "arn:aws:s3:::longshore-state-111122223333-eu-west-1/reconcile/*",
         ]
       },
       {

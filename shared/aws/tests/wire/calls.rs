@@ -383,7 +383,10 @@ async fn a_push_while_the_stack_changes_is_written_into_the_stacks_record() {
     let calls = wire.calls();
     let writes: Vec<&Call> = calls
         .iter()
-        .filter(|call| !call.name.starts_with("GET ") && !call.name.starts_with("Describe"))
+        .filter(|call| {
+            let reads = ["GET ", "Describe", "BatchGet"];
+            !reads.iter().any(|read| call.name.starts_with(read))
+        })
         .collect();
     let [write] = writes.as_slice() else {
         panic!("{writes:?}");

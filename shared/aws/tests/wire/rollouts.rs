@@ -67,7 +67,7 @@ async fn all_pages_of_a_repository_are_listed_with_each_tag_of_each_image() {
             Some(_) => json!({"imageDetails": [detail(2, &["v2"], 1_790_000_060)]}),
         })
     });
-    let images = wire.cloud().images("shop/api").await.unwrap();
+    let images = wire.cloud().images("shop/api").await.unwrap().images;
     assert_eq!(
         names_and_times(&images),
         [
@@ -84,6 +84,57 @@ async fn all_pages_of_a_repository_are_listed_with_each_tag_of_each_image() {
     );
     assert_eq!(calls[1].json()["nextToken"], "more");
     assert_eq!(calls.len(), 2);
+}
+
+#[tokio::test]
+async fn several_tags_are_asked_for_in_one_call_and_looked_for_among_all_tags_of_what_comes() {
+    let wire = Wire::new(|_| {
+        let details = [
+            detail(1, &["v1", "stable"], 1_790_000_000),
+            detail(2, &["v2"], 1_790_000_060),
+        ];
+        ok(&json!({"imageDetails": details}))
+    });
+    let tags = ["v2", "stable"].map(str::to_owned).into();
+    let images = wire.cloud().all_tagged("shop/api", &tags).await.unwrap();
+    assert_eq!(
+        names_and_times(&images.unwrap()),
+        [("stable", 1_790_000_000), ("v2", 1_790_000_060)]
+    );
+    let calls = wire.calls();
+    assert_eq!(
+        calls[0].json(),
+        json!({
+            "repositoryName": "shop/api",
+            "imageIds": [{"imageTag": "stable"}, {"imageTag": "v2"}],
+        })
+    );
+    assert_eq!(calls.len(), 1);
+}
+
+#[tokio::test]
+async fn of_several_tags_one_that_is_missing_leaves_all_of_them_open() {
+    let refused = json!({"__type": "ImageNotFoundException", "message": "none"}).to_string();
+    let wire = Wire::new(move |_| (400, refused.clone()));
+    let tags = ["v2", "stable"].map(str::to_owned).into();
+    let images = wire.cloud().all_tagged("shop/api", &tags).await.unwrap();
+    assert_eq!(images, None);
+    let wire = Wire::new(|_| ok(&json!({"imageDetails": [detail(2, &["v2"], 1_790_000_060)]})));
+    let images = wire.cloud().all_tagged("shop/api", &tags).await.unwrap();
+    assert_eq!(images, None);
+}
+
+#[tokio::test]
+async fn a_tag_on_something_that_cannot_be_started_is_left_out_of_several() {
+    let signature = others()[0].clone();
+    let tag = signature["imageTags"][0].as_str().unwrap().to_owned();
+    let wire = Wire::new(move |_| {
+        let details = [signature.clone(), detail(2, &["v2"], 1_790_000_060)];
+        ok(&json!({"imageDetails": details}))
+    });
+    let tags = [tag, "v2".to_owned()].into();
+    let images = wire.cloud().all_tagged("shop/api", &tags).await.unwrap();
+    assert_eq!(names_and_times(&images.unwrap()), [("v2", 1_790_000_060)]);
 }
 
 /// What is in a repository besides images that can be started.
@@ -115,7 +166,7 @@ async fn what_no_container_can_be_started_from_is_not_listed() {
     details.push(manifest);
     let answer = json!({"imageDetails": details});
     let wire = Wire::new(move |_| ok(&answer));
-    let images = wire.cloud().images("shop/api").await.unwrap();
+    let images = wire.cloud().images("shop/api").await.unwrap().images;
     assert_eq!(
         names_and_times(&images),
         [("v2", 1_790_000_000), ("v3", 1_790_000_000)]

@@ -2,6 +2,7 @@
 //!
 //! | question | where |
 //! | --- | --- |
+//! | What is worth asking before anything is decided, and what need not be asked? | [`is_likely_news`], [`question`] |
 //! | What is a wake-up about? | [`due`] |
 //! | Does this request go out, wait, or is it skipped, and why? | [`decide`]; for its image's architecture [`fit`]; while its stack changes [`while_changing`] |
 //! | What does a skipped request leave behind? | [`skipped`] |
@@ -17,6 +18,7 @@
 //! | What has become of a deployment? | [`verdict`] |
 //! | What does a service need after its stack changed? | [`settled`] |
 
+mod ahead;
 mod approval;
 mod due;
 mod next_step;
@@ -30,6 +32,7 @@ mod settle;
 mod settled;
 mod skip;
 
+pub use ahead::{Question, can_be_surveyed, is_likely_news, learn, question};
 pub use approval::to_be_approved;
 pub use due::{AboutRoute, WakeUp, about_route, due};
 pub use next_step::{NextStep, next_step};

@@ -9,5 +9,5 @@ mod write;
 
 pub use outcome::{DeployError, Outcome, ServiceOutcome};
 pub(crate) use outcome::{Stop, refused_or_failed};
-pub(crate) use service::{Engine, Shown, Written, claimed_already};
+pub(crate) use service::{Ahead, Engine, Inspected, Shown, Written, claimed_already};
 pub(crate) use write::publish_refusal;

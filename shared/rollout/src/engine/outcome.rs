@@ -124,6 +124,14 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// Whether trying again does not help.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Call(error) => error.class.is_refusal(),
+        }
+    }
+
     /// Why, where trying again does not help; else the call that failed.
     pub(crate) fn refusal(self) -> Result<String, CallError> {
         match self {

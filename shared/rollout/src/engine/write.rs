@@ -39,6 +39,7 @@ impl<C: Cloud> Engine<'_, C> {
         };
         let mut record = Record::claim(before.map(|(record, _)| record), deployment, self.worker);
         change(&mut record);
+        self.note_survey(&mut record);
         let version = self
             .cloud
             .save(&record, before.map(|(_, version)| version))
@@ -72,6 +73,7 @@ impl<C: Cloud> Engine<'_, C> {
         };
         let mut record = before.clone();
         change(&mut record);
+        self.note_survey(&mut record);
         let version = match version {
             Some(version) if record == before => version,
             version => self.cloud.save(&record, version.as_ref()).await?,

@@ -400,6 +400,21 @@ impl Deployment {
         }
     }
 
+    /// The task definition that the service runs, unless somebody has changed it past this deployment.
+    pub(crate) fn running_task_definition(&self) -> Option<&str> {
+        match self.state {
+            State::Deploying | State::Verifying | State::Succeeded => {
+                self.task_definition.as_deref()
+            }
+            State::Claimed
+            | State::Preparing
+            | State::RollingBack
+            | State::RolledBack
+            | State::Failed
+            | State::Superseded => Some(&self.previous_task_definition),
+        }
+    }
+
     /// The image that a container of the service holds because of this deployment; `None` where it deployed none
     /// into that container, where what it deployed is taken back, and where only the tag of what runs was known
     /// when the service was adopted.

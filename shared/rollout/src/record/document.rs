@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment::Deployment;
 use super::request::Request;
 use super::scaled::Scaled;
+use super::survey::Survey;
 use super::waiting::{Hold, PassedOver, Waiting};
 
 /// A service's record. Everybody reads its [fields](RecordFields); only the transitions of this module write them.
@@ -38,6 +39,9 @@ pub struct RecordFields {
     /// What the image policy asked for last, by container, whatever became of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub followed: BTreeMap<String, RegistryImage>,
+    /// What came of listing a repository that is too large to be listed at each push, by container.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub surveyed: BTreeMap<String, Survey>,
     /// Digests that were rolled back here, oldest first: no policy deploys them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<Digest>,

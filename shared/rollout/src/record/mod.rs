@@ -12,6 +12,7 @@ mod document;
 mod request;
 mod scaled;
 mod state;
+mod survey;
 mod transitions;
 mod waiting;
 
@@ -21,4 +22,5 @@ pub use request::Request;
 pub(crate) use request::refusal;
 pub use scaled::Scaled;
 pub use state::{State, TaskPhase};
+pub use survey::Survey;
 pub use waiting::{Hold, PassedOver, Wait, Waiting};

@@ -11,17 +11,18 @@ use longshore_events::longshore::{SkipReason, Source};
 use longshore_events::sequence::Sequence;
 use longshore_policy::image_policy::{Policy, RegistryImage};
 use longshore_policy::route::Subscriber;
-use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again};
+use longshore_state::{CallError, ErrorClass, Version, Worker, decide_again, unless_lost};
 
-use super::named::holdings;
-use crate::decide::{Heard, WakeUp, due, find, note};
+use super::named::{Held, held_after_push, holdings};
+use crate::decide::{Heard, WakeUp, can_be_surveyed, due, find, learn, note};
 use crate::documents::{RecordKey, RecordStore, StackRecordStore};
 use crate::engine::{
-    DeployError, Engine, Outcome, ServiceOutcome, Stop, Written, refused_or_failed,
+    Ahead, DeployError, Engine, Inspected, Outcome, ServiceOutcome, Stop, Written,
+    refused_or_failed,
 };
 use crate::outbox::flush;
 use crate::ports::Cloud;
-use crate::record::{PassedOver, Record, Request};
+use crate::record::{PassedOver, Record, Request, Survey};
 
 /// What woke a subscriber.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +36,15 @@ pub enum Wake<'a> {
 }
 
 /// What is known of a subscriber before it is followed. The record was loaded before the registry was asked.
-#[derive(Debug, Clone)]
-pub struct Known<'a> {
+pub(super) struct Known<'a> {
     /// The service's record.
-    pub stored: Option<(Record, Version)>,
+    pub(super) stored: Option<(Record, Version)>,
     /// What the repository holds, as far as the subscriber's policy is concerned.
-    pub images: &'a [RegistryImage],
+    pub(super) held: &'a Held,
+    /// What was asked ahead for the service.
+    pub(super) ahead: Option<Ahead>,
+    /// What the image says of itself that was pushed, where that was asked ahead.
+    pub(super) inspected: Option<Inspected>,
 }
 
 /// Deploys to a subscriber of `repository` the image that its policy names, or to what waits for it. Harmless
@@ -62,7 +66,7 @@ pub async fn follow<C: Cloud>(
 ///
 /// # Errors
 /// [`DeployError`].
-pub async fn follow_knowing<C: Cloud>(
+pub(super) async fn follow_knowing<C: Cloud>(
     cloud: &C,
     repository: &str,
     subscriber: &Subscriber,
@@ -72,6 +76,13 @@ pub async fn follow_knowing<C: Cloud>(
 ) -> Result<ServiceOutcome, DeployError> {
     let service_id = subscriber.service_id();
     let engine = Engine::new(cloud, subscriber, worker);
+    let (engine, known) = match known {
+        Some(known) => (
+            engine.knowing(known.ahead, known.inspected),
+            Some((known.stored, known.held)),
+        ),
+        None => (engine, None),
+    };
     engine
         .follow(repository, wake, known)
         .await
@@ -88,7 +99,7 @@ impl<C: Cloud> Engine<'_, C> {
         &self,
         repository: &str,
         wake: Wake<'_>,
-        known: Option<Known<'_>>,
+        known: Option<(Option<(Record, Version)>, &Held)>,
     ) -> Result<Outcome, Stop> {
         let policy = self.subscriber.image_policy.compile().map_err(|invalid| {
             Stop::Refused(format!(
@@ -98,14 +109,23 @@ impl<C: Cloud> Engine<'_, C> {
         })?;
         let mut known = known;
         decide_again(&RecordKey(&self.service_id), async || match known.take() {
-            Some(known) => {
-                self.follow_once(&policy, repository, wake, known.stored, known.images)
+            Some((stored, held)) => {
+                self.follow_once(&policy, repository, wake, stored, held)
                     .await
             }
             None => {
                 let stored = self.cloud.load(&self.service_id).await?;
-                let images = holdings(self.cloud, repository, &[self.subscriber]).await?;
-                self.follow_once(&policy, repository, wake, stored, &images)
+                let held = match wake {
+                    Wake::Push(push) => {
+                        let record = stored.as_ref().map(|(record, _)| record);
+                        let subscribers = [(self.subscriber, record)];
+                        Box::pin(held_after_push(self.cloud, push, &subscribers)).await?
+                    }
+                    Wake::Settled(_) | Wake::Look => {
+                        holdings(self.cloud, repository, &[self.subscriber]).await?
+                    }
+                };
+                self.follow_once(&policy, repository, wake, stored, &held)
                     .await
             }
         })
@@ -118,13 +138,19 @@ impl<C: Cloud> Engine<'_, C> {
         repository: &str,
         wake: Wake<'_>,
         stored: Option<(Record, Version)>,
-        images: &[RegistryImage],
+        held: &Held,
     ) -> Result<Outcome, Stop> {
         let container = &self.subscriber.container;
         let record = stored.as_ref().map(|(record, _)| record);
         let heard = heard(record, container, wake);
-        let images = &learned(images, record, container, &heard);
+        let images = &learned(&held.images, record, container, &heard);
         let newest = policy.newest(images, self.worker.now);
+        let image_policy = &self.subscriber.image_policy;
+        let is_surveyed = held.is_large && can_be_surveyed(image_policy, policy);
+        self.survey_is(newest.filter(|_| is_surveyed).map(|newest| Survey {
+            policy: image_policy.clone(),
+            newest: newest.clone(),
+        }));
         let due = due(record, container, policy, newest, self.worker);
         if !matches!(due, WakeUp::News(_))
             && self
@@ -155,7 +181,14 @@ impl<C: Cloud> Engine<'_, C> {
             WakeUp::News(image) => {
                 let request = self.request(repository, wake, image, record);
                 let followed = [(self.subscriber.container.clone(), image.clone())].into();
-                Box::pin(self.pursue(stored, &request, &followed)).await
+                let surveyed = stored.clone().filter(|_| self.has_survey());
+                let outcome = Box::pin(self.pursue(stored, &request, &followed)).await;
+                let is_refused = outcome.as_ref().is_err_and(Stop::is_refusal);
+                if let Some(stored) = surveyed.filter(|_| is_refused) {
+                    // The event will not come again, and it is what the policy names still.
+                    self.keep_survey(stored).await?;
+                }
+                outcome
             }
             WakeUp::Waiting(waiting) => {
                 let request = waiting.request.clone();
@@ -207,10 +240,23 @@ impl<C: Cloud> Engine<'_, C> {
             }
         }
         if record == *before {
+            self.keep_survey((record, version.clone())).await?;
             return Ok(false);
         }
+        self.note_survey(&mut record);
         self.cloud.save(&record, Some(version)).await?;
         Ok(true)
+    }
+
+    /// Writes down what came of listing the repository, where nothing else is to be written. That changes nothing of what
+    /// is decided now; whoever loses the race for it finds it out again.
+    async fn keep_survey(&self, (before, version): (Record, Version)) -> Result<(), CallError> {
+        let mut record = before.clone();
+        self.note_survey(&mut record);
+        if record != before {
+            unless_lost(self.cloud.save(&record, Some(&version)).await)?;
+        }
+        Ok(())
     }
 
     /// The same for a service without a record: it gets one where nothing but the event says when a tag was put.
@@ -355,16 +401,12 @@ fn learned(
     container: &str,
     heard: &Option<Heard>,
 ) -> Vec<RegistryImage> {
-    let followed = record.and_then(|record| record.followed.get(container));
-    let passed_over = record.and_then(|record| record.passed_over.get(container));
-    let passed_over = passed_over.map(|it| (&it.image, it.at));
-    let heard = heard.as_ref().map(|heard| (&heard.image, heard.at));
     let mut images = images.to_vec();
     for image in &mut images {
-        if let Some(followed) = followed {
-            image.learn(followed);
+        if let Some(record) = record {
+            learn(image, record, container);
         }
-        for (known, at) in passed_over.iter().chain(&heard) {
+        if let Some(Heard { image: known, at }) = heard {
             image.hear(known.tag.as_deref().unwrap_or_default(), &known.digest, *at);
         }
     }

@@ -15,7 +15,7 @@
 //! | the end of a stack's change | [`settled`] |
 //! | the schedule | [`reconcile`] |
 //!
-//! All that a policy is asked about goes through [`follow`], and every request through `pursue`, which does what
+//! What the schedule reads is in `reading`. All that a policy is asked about goes through [`follow`], and every request through `pursue`, which does what
 //! [`crate::decide`] decides. What does not go out is `set_aside`: it waits, or is skipped.
 
 pub mod adopt;
@@ -34,4 +34,5 @@ pub mod settled;
 
 mod named;
 mod pursue;
+mod reading;
 mod set_aside;

@@ -1,12 +1,14 @@
 //! What image policies name of what a repository holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use longshore_events::incoming::Push;
 use longshore_policy::image_policy::{ImagePolicy, RegistryImage};
 use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, Worker};
 
+use crate::decide::question;
 use crate::ports::Cloud;
 use crate::record::Record;
 
@@ -31,7 +33,7 @@ pub(crate) async fn baseline<C: Cloud>(
     if subscribers.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut images = holdings(cloud, repository, &subscribers).await?;
+    let mut images = holdings(cloud, repository, &subscribers).await?.images;
     images.retain(|image| image.pushed_at <= at);
     let named = subscribers.iter().filter_map(|subscriber| {
         let policy = subscriber.image_policy.compile().ok()?;
@@ -61,15 +63,77 @@ pub(crate) fn only_news(
     });
 }
 
+/// What a repository holds, as far as some policies are concerned.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held {
+    pub(crate) images: Vec<RegistryImage>,
+    /// Whether it holds more than one call lists.
+    pub(crate) is_large: bool,
+}
+
+/// What the repository of a push holds, as far as the policies of these subscribers are concerned, whose records were
+/// loaded before: of a large one no more than what decides.
+///
+/// # Errors
+/// [`CallError`].
+pub(crate) async fn held_after_push<C: Cloud>(
+    cloud: &C,
+    push: &Push,
+    subscribers: &[(&Subscriber, Option<&Record>)],
+) -> Result<Held, CallError> {
+    let repository = &push.image.repository;
+    if let Some(images) = in_question(cloud, push, subscribers).await? {
+        return Ok(Held {
+            images,
+            is_large: true,
+        });
+    }
+    let subscribers: Vec<&Subscriber> = subscribers.iter().map(|(it, _)| *it).collect();
+    holdings(cloud, repository, &subscribers).await
+}
+
+/// What the repository holds under the tags that decide; `None` where any tag may, or what is there leaves it open.
+async fn in_question<C: Cloud>(
+    cloud: &C,
+    push: &Push,
+    subscribers: &[(&Subscriber, Option<&Record>)],
+) -> Result<Option<Vec<RegistryImage>>, CallError> {
+    let mut tags = BTreeSet::new();
+    let mut questions = Vec::new();
+    for (subscriber, record) in subscribers {
+        let Ok(policy) = subscriber.image_policy.compile() else {
+            continue;
+        };
+        if policy.exact_tag().is_some() {
+            tags.extend(push.image.tag.clone());
+            continue;
+        }
+        let Some(question) = question(*record, subscriber, push) else {
+            return Ok(None);
+        };
+        tags.extend(question.tags.iter().cloned());
+        questions.push((question, policy));
+    }
+    if questions.is_empty() {
+        return Ok(None);
+    }
+    let images = cloud.all_tagged(&push.image.repository, &tags).await?;
+    Ok(images.filter(|images| {
+        questions
+            .iter()
+            .all(|(question, policy)| question.is_answered(policy, images))
+    }))
+}
+
 /// What the repository holds, as far as the policies of these subscribers are concerned.
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn holdings<C: Cloud>(
+pub(crate) async fn holdings<C: Cloud>(
     cloud: &C,
     repository: &str,
     subscribers: &[&Subscriber],
-) -> Result<Vec<RegistryImage>, CallError> {
+) -> Result<Held, CallError> {
     let mut tags: Vec<Option<String>> = subscribers
         .iter()
         .filter_map(|subscriber| subscriber.image_policy.compile().ok())
@@ -78,8 +142,17 @@ pub async fn holdings<C: Cloud>(
     tags.sort();
     tags.dedup();
     match tags.as_slice() {
-        [] => Ok(Vec::new()),
-        [Some(tag)] => Ok(cloud.tagged(repository, tag).await?.into_iter().collect()),
-        _ => cloud.images(repository).await,
+        [] => Ok(Held::default()),
+        [Some(tag)] => Ok(Held {
+            images: cloud.tagged(repository, tag).await?.into_iter().collect(),
+            is_large: false,
+        }),
+        _ => {
+            let listed = cloud.images(repository).await?;
+            Ok(Held {
+                images: listed.images,
+                is_large: listed.calls > 1,
+            })
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join3, try_join, try_join_all};
+use futures_util::future::{join, try_join, try_join_all};
 use longshore_events::longshore::{OperationKind, SkipReason};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::ServiceId;
@@ -10,7 +10,7 @@ use longshore_state::{CallError, ErrorClass, Version, change, load};
 
 use crate::decide::{Decision, Progress, Situation, decide, progress, while_changing};
 use crate::documents::{RecordKey, RecordStore, RouteStore, StackKey, StackRecordStore};
-use crate::engine::{Engine, Outcome, Stop, Written};
+use crate::engine::{Ahead, Engine, Outcome, Stop, Written};
 use crate::outbox::change_and_publish;
 use crate::ports::Cloud;
 use crate::record::{Deployment, PassedOver, Record, Request, refusal};
@@ -24,12 +24,18 @@ impl<C: Cloud> Engine<'_, C> {
         request: &Request,
         followed: &BTreeMap<String, RegistryImage>,
     ) -> Result<Outcome, Stop> {
-        let (stack, predecessors, shown) = join3(
-            self.cloud.load_stack(&self.service_id.stack),
-            self.predecessors(request),
-            self.look_at_service(),
-        )
-        .await;
+        let (stack, predecessors, shown) = match self.take_ahead() {
+            Some(Ahead { stack, shown }) => (stack, self.predecessors(request).await, shown),
+            None => {
+                let record = stored.as_ref().map(|(record, _)| record);
+                let (Ahead { stack, shown }, predecessors) = join(
+                    Box::pin(self.look_ahead(record)),
+                    self.predecessors(request),
+                )
+                .await;
+                (stack, predecessors, shown)
+            }
+        };
         let written = Written {
             stored,
             stack: stack?,
@@ -160,6 +166,7 @@ impl<C: Cloud> Engine<'_, C> {
                 selected: None,
             };
             if record.passes_over(&self.subscriber.container, &passed_over) {
+                self.note_survey(&mut record);
                 self.cloud.save(&record, Some(&version)).await?;
             }
         }

@@ -1,8 +1,8 @@
 //! The reconcile: what no event reported is found and done all the same.
 //!
 //! Of each service, in this order: its record is loaded; what is open in it is reconciled, by what ECS shows;
-//! then its image policies are asked what they name of what ECR holds. What is loaded and asked is shared: a
-//! quiet service costs one read of its record, and a repository is listed once for all of its subscribers.
+//! then its image policies are asked what they name of what ECR holds. What is loaded and asked is shared: of many quiet
+//! services no document is read again, and a repository is listed once for all of its subscribers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,7 +19,8 @@ use longshore_state::{CallError, ErrorClass, Version, Worker};
 use serde::Serialize;
 
 use super::follow::{Known, Wake, follow_knowing};
-use super::named::holdings;
+use super::named::{Held, holdings};
+use super::reading::Reading;
 use crate::course::WatchOutcome;
 use crate::course::scheduled::look_at_overdue;
 use crate::course::watch::{Seen, is_unsettled, look_after};
@@ -80,11 +81,13 @@ pub struct Reconciled {
 /// When services and routes cannot be listed, or the events not be published. What fails for one service is
 /// in the answer.
 pub async fn reconcile<C: Cloud>(cloud: &C, worker: &Worker) -> Result<Reconciled, CallError> {
-    let survey = survey(cloud).await?;
+    let reading = read(cloud, "services".to_owned()).await?;
+    let survey = Box::pin(survey(&reading)).await?;
     let services = survey.service_ids.len();
     let mut answer = if services <= SHARD {
-        look_at_all(cloud, survey, worker).await
+        Box::pin(look_at_all(cloud, reading, survey, worker)).await
     } else {
+        reading.end().await;
         let shards = u32::try_from(services.div_ceil(SHARD)).unwrap_or(u32::MAX);
         let events: Vec<LongshoreEvent> = (0..shards)
             .map(|shard| LongshoreEvent::ReconcileShard(ReconcileShard { shard, shards }))
@@ -136,11 +139,18 @@ pub async fn reconcile_shard<C: Cloud>(
     shard: ReconcileShard,
     worker: &Worker,
 ) -> Result<Reconciled, CallError> {
-    let mut survey = survey(cloud).await?;
+    let about = format!("services-{}-of-{}", shard.shard, shard.shards);
+    let reading = read(cloud, about).await?;
+    let mut survey = Box::pin(survey(&reading)).await?;
     survey
         .service_ids
         .retain(|service_id| is_in(service_id, shard));
-    Ok(look_at_all(cloud, survey, worker).await)
+    Ok(Box::pin(look_at_all(cloud, reading, survey, worker)).await)
+}
+
+/// The documents of all services, as they are now.
+async fn read<C: Cloud>(cloud: &C, about: String) -> Result<Reading<'_, C>, CallError> {
+    Reading::begin(cloud, about, &["deployments/", "routes/", "services/"]).await
 }
 
 /// Whether a service belongs to a part: to exactly one, whoever asks and whatever other services there are.
@@ -165,8 +175,9 @@ struct Survey {
     has_all_routes: bool,
 }
 
-async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
-    let (service_ids, repositories) = try_join(cloud.service_ids(), cloud.repositories()).await?;
+async fn survey<C: Cloud>(reading: &Reading<'_, C>) -> Result<Survey, CallError> {
+    let (service_ids, repositories) =
+        try_join(reading.service_ids(), reading.repositories()).await?;
     let mut survey = Survey {
         service_ids: BTreeSet::new(),
         routes: Vec::new(),
@@ -180,7 +191,7 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
         }
     }
     let mut routes = stream::iter(&repositories)
-        .map(|repository| cloud.route(repository))
+        .map(|repository| reading.route(repository))
         .buffered(READS_AT_ONCE);
     while let Some(route) = routes.next().await {
         match route {
@@ -208,22 +219,28 @@ async fn survey<C: Cloud>(cloud: &C) -> Result<Survey, CallError> {
     Ok(survey)
 }
 
-async fn look_at_all<C: Cloud>(cloud: &C, survey: Survey, worker: &Worker) -> Reconciled {
+async fn look_at_all<C: Cloud>(
+    cloud: &C,
+    reading: Reading<'_, C>,
+    survey: Survey,
+    worker: &Worker,
+) -> Reconciled {
     let has_all_routes = survey.has_all_routes;
     let mut answer = Reconciled {
         services: survey.service_ids.len(),
         failures: survey.failures,
         ..Reconciled::default()
     };
-    let loaded = load_all(cloud, survey.service_ids, &mut answer).await;
+    let loaded = load_all(&reading, survey.service_ids, &mut answer).await;
+    reading.end().await;
     let (busy, mut records): (BTreeMap<_, _>, BTreeMap<_, _>) = loaded
         .into_iter()
         .partition(|(_, stored)| stored.as_ref().is_some_and(|(record, _)| record.is_busy()));
     let reconciled_services = check_all(cloud, busy, worker, &mut answer).await;
     // What was done has changed the records.
     records.extend(load_all(cloud, reconciled_services, &mut answer).await);
-    follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
-    look_for_images(cloud, &survey.routes, &records, worker, &mut answer).await;
+    let listed = follow_all(cloud, &survey.routes, &records, worker, &mut answer).await;
+    look_for_images(cloud, &listed, &records, worker, &mut answer).await;
     // A route that could not be read may name any service.
     if has_all_routes {
         let unrouted = unrouted(&survey.routes, &records);
@@ -240,17 +257,18 @@ struct Answered {
 }
 
 /// Looks whether the images that services need are still in their repositories, those of the routes: other ones are
-/// not known to be in this account and region. A repository is asked once for all of its services.
+/// not known to be in this account and region. A repository is asked once for all of its services, for what was not
+/// `listed` just now.
 async fn look_for_images<C: Cloud>(
     cloud: &C,
-    routes: &[Route],
+    listed: &BTreeMap<&str, BTreeSet<Digest>>,
     records: &BTreeMap<ServiceId, Stored>,
     worker: &Worker,
     answer: &mut Reconciled,
 ) {
-    let mut needed: BTreeMap<&str, Vec<(&ServiceId, Image, ImageNeed)>> = routes
-        .iter()
-        .map(|route| (route.repository.as_str(), Vec::new()))
+    let mut needed: BTreeMap<&str, Vec<(&ServiceId, Image, ImageNeed)>> = listed
+        .keys()
+        .map(|repository| (*repository, Vec::new()))
         .collect();
     for (service_id, stored) in records {
         let record = stored.iter().map(|(record, _)| record);
@@ -265,8 +283,17 @@ async fn look_for_images<C: Cloud>(
         .map(|(repository, needed)| async move {
             let digests: BTreeSet<&Digest> =
                 needed.iter().map(|(_, image, _)| &image.digest).collect();
-            let digests: Vec<Digest> = digests.into_iter().cloned().collect();
-            (cloud.missing(repository, &digests).await, needed)
+            let is_listed = |digest: &&Digest| listed[repository].contains(*digest);
+            let digests: Vec<Digest> = digests
+                .into_iter()
+                .filter(|digest| !is_listed(digest))
+                .cloned()
+                .collect();
+            let missing = match digests.as_slice() {
+                [] => Ok(Vec::new()),
+                digests => cloud.missing(repository, digests).await,
+            };
+            (missing, needed)
         })
         .buffered(REPOSITORIES_AT_ONCE);
     let mut services: BTreeMap<&ServiceId, Answered> = BTreeMap::new();
@@ -420,13 +447,13 @@ async fn note_failures(
 }
 
 /// The records of these services, but for those that cannot be read.
-async fn load_all<C: Cloud>(
-    cloud: &C,
+async fn load_all<S: RecordStore>(
+    store: &S,
     service_ids: BTreeSet<ServiceId>,
     answer: &mut Reconciled,
 ) -> BTreeMap<ServiceId, Stored> {
     let mut results = stream::iter(service_ids)
-        .map(|service_id| async move { (cloud.load(&service_id).await, service_id) })
+        .map(|service_id| async move { (store.load(&service_id).await, service_id) })
         .buffered(READS_AT_ONCE);
     let mut records = BTreeMap::new();
     while let Some((result, service_id)) = results.next().await {
@@ -536,25 +563,32 @@ async fn describe_all<C: Cloud>(
     shown
 }
 
-/// Follows what the image policies name, of the services whose records are there.
-async fn follow_all<C: Cloud>(
+/// Follows what the image policies name, of the services whose records are there. Gives the images that each repository
+/// of a route was seen to hold.
+async fn follow_all<'a, C: Cloud>(
     cloud: &C,
-    routes: &[Route],
+    routes: &'a [Route],
     records: &BTreeMap<ServiceId, Stored>,
     worker: &Worker,
     answer: &mut Reconciled,
-) {
+) -> BTreeMap<&'a str, BTreeSet<Digest>> {
     let mut results = stream::iter(routes)
-        .map(|route| follow_repository(cloud, route, records, worker))
+        .map(|route| async move {
+            let followed = follow_repository(cloud, route, records, worker).await;
+            (followed, route.repository.as_str())
+        })
         .buffered(REPOSITORIES_AT_ONCE);
-    while let Some(followed) = results.next().await {
-        let followed = match followed {
+    let mut listed = BTreeMap::new();
+    while let Some((followed, repository)) = results.next().await {
+        let (followed, held) = match followed {
             Ok(followed) => followed,
             Err(error) => {
+                listed.insert(repository, BTreeSet::new());
                 answer.failures.push(error.to_string());
                 continue;
             }
         };
+        listed.insert(repository, held);
         for result in followed {
             match result {
                 Ok(followed) if followed.outcome == Outcome::Nothing => {}
@@ -566,16 +600,17 @@ async fn follow_all<C: Cloud>(
             }
         }
     }
+    listed
 }
 
-/// Follows a repository. The records were loaded before it is listed, so that an old list meets an old record,
+/// Follows a repository, and gives the images that it was seen to hold. The records were loaded before it is listed, so that an old list meets an old record,
 /// which cannot be written any more.
 async fn follow_repository<C: Cloud>(
     cloud: &C,
     route: &Route,
     records: &BTreeMap<ServiceId, Stored>,
     worker: &Worker,
-) -> Result<Vec<Result<ServiceOutcome, DeployError>>, CallError> {
+) -> Result<(Vec<Result<ServiceOutcome, DeployError>>, BTreeSet<Digest>), CallError> {
     let repository = &route.repository;
     let mut subscribers: BTreeMap<ServiceId, Vec<&Subscriber>> = BTreeMap::new();
     for subscriber in &route.subscribers {
@@ -590,28 +625,30 @@ async fn follow_repository<C: Cloud>(
         .copied()
         .filter(|subscriber| subscriber.image_policy != ImagePolicy::default())
         .collect();
-    let images = match holdings(cloud, repository, &with_policies).await {
+    let held = match holdings(cloud, repository, &with_policies).await {
         // A stack may be there before its repository, and longer.
         Err(error) if error.class == ErrorClass::NotFound => {
             tracing::warn!(repository, %error, "a repository that is followed is not there");
-            Vec::new()
+            Held::default()
         }
-        images => images?,
+        held => held?,
     };
-    let images = &images;
+    let held = &held;
     let mut results = stream::iter(subscribers)
         .map(|(service_id, subscribers)| async move {
             let mut known = records.get(&service_id).cloned();
             let mut followed = Vec::new();
             for subscriber in subscribers {
-                let result = follow_knowing(
-                    cloud,
-                    repository,
-                    subscriber,
-                    Wake::Look,
-                    worker,
-                    known.clone().map(|stored| Known { stored, images }),
-                )
+                let known_now = known.clone().map(|stored| Known {
+                    stored,
+                    held,
+                    ahead: None,
+                    inspected: None,
+                });
+                let wake = Wake::Look;
+                let result = Box::pin(follow_knowing(
+                    cloud, repository, subscriber, wake, worker, known_now,
+                ))
                 .await;
                 // With anything done, what was loaded is of yesterday.
                 if !matches!(&result, Ok(followed) if followed.outcome == Outcome::Nothing) {
@@ -626,5 +663,6 @@ async fn follow_repository<C: Cloud>(
     while let Some(followed) = results.next().await {
         all.extend(followed);
     }
-    Ok(all)
+    let digests = held.images.iter().map(|image| image.digest.clone());
+    Ok((all, digests.collect()))
 }

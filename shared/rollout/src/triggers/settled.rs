@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::follow::{Wake, follow as follow_policy};
 use super::named::baseline;
 use super::payload::deploy;
+use super::reading::Reading;
 use crate::course::watch::{account, close};
 use crate::decide::{Evidence, Settled, has_failed, settled};
 use crate::documents::{RecordKey, RecordStore, StackKey, StackRecordStore};
@@ -24,7 +25,7 @@ use crate::engine::{
 use crate::outbox;
 use crate::ports::Cloud;
 use crate::record::{Deployment, Record, Request, Running, State, refusal};
-use crate::stack_record::{Operation, PendingPush, Preserved, StackRecord, flush};
+use crate::stack_record::{Operation, PendingPush, Preserved, STACK_RECORDS, StackRecord, flush};
 
 /// How many stacks a reconcile looks at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -90,11 +91,21 @@ pub async fn stack_settled<C: Cloud>(
     stack: &str,
     worker: &Worker,
 ) -> Result<SettledStack, CallError> {
+    let stored = cloud.load_stack(stack).await?;
+    stack_loaded(cloud, stack, stored, worker).await
+}
+
+async fn stack_loaded<C: Cloud>(
+    cloud: &C,
+    stack: &str,
+    stored: Option<(StackRecord, Version)>,
+    worker: &Worker,
+) -> Result<SettledStack, CallError> {
     let mut answer = SettledStack {
         stack: stack.to_owned(),
         services: Vec::new(),
     };
-    let Some((record, version)) = cloud.load_stack(stack).await? else {
+    let Some((record, version)) = stored else {
         return Ok(answer);
     };
     flush(cloud, record.clone(), version, worker).await?;
@@ -130,13 +141,21 @@ pub async fn reconcile_settled_stacks<C: Cloud>(
     cloud: &C,
     worker: &Worker,
 ) -> Result<ReconciledStacks, CallError> {
-    let stacks = cloud.stacks().await?;
+    let reading = Reading::begin(cloud, "stacks".to_owned(), &[STACK_RECORDS]).await?;
+    let stacks = reading.stacks().await?;
     let mut answer = ReconciledStacks {
         stacks: stacks.len(),
         ..ReconciledStacks::default()
     };
+    let read = &reading;
     let mut results = stream::iter(stacks)
-        .map(|stack| async move { (stack_settled(cloud, &stack, worker).await, stack) })
+        .map(|stack| async move {
+            let settled = match read.load_stack(&stack).await {
+                Ok(stored) => stack_loaded(cloud, &stack, stored, worker).await,
+                Err(error) => Err(error),
+            };
+            (settled, stack)
+        })
         .buffer_unordered(SIDE_BY_SIDE);
     while let Some((result, stack)) = results.next().await {
         match result {
@@ -150,6 +169,8 @@ pub async fn reconcile_settled_stacks<C: Cloud>(
             Err(error) => answer.failures.push(format!("stack {stack}: {error}")),
         }
     }
+    drop(results);
+    reading.end().await;
     Ok(answer)
 }
 

@@ -50,6 +50,7 @@ fn every_record_that_was_ever_written_is_read_in_every_state() {
     assert!(records.iter().any(|record| record.hold.is_some()));
     assert!(records.iter().any(|record| !record.waiting.is_empty()));
     assert!(records.iter().any(|record| !record.outbox.is_empty()));
+    assert!(records.iter().any(|record| !record.surveyed.is_empty()));
     // Numbers of tasks from before it was known who set them, and from since then.
     let scaled: Vec<bool> = records
         .iter()

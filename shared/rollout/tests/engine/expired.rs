@@ -78,6 +78,8 @@ async fn what_cannot_be_looked_for_is_a_failure_and_loses_nothing_that_was_known
     let cloud = deployed_twice(&api).await;
     cloud.delete_image("shop/api", &digest('3'));
     look(&cloud, 300).await;
+    // The record says now that the image is missing.
+    look(&cloud, 325).await;
     cloud.forget_calls();
     look(&cloud, 350).await;
     let calls = cloud.calls();

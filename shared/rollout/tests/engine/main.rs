@@ -25,6 +25,8 @@ mod history;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod large_repositories;
+#[cfg(test)]
 mod letting_go;
 #[cfg(test)]
 mod lost_events;
@@ -34,6 +36,8 @@ mod restarting;
 mod resting;
 #[cfg(test)]
 mod rollback;
+#[cfg(test)]
+mod round_trips;
 #[cfg(test)]
 mod running_by_hand;
 #[cfg(test)]

@@ -20,6 +20,7 @@ async fn live(simulation: Simulation) {
     if !simulation.keeps_accounts {
         world.cloud.keep_no_accounts();
     }
+    world.cloud.set_tags_a_call(simulation.tags_a_call);
     for (seconds, step) in simulation.steps {
         Box::pin(world.take(seconds, step)).await;
     }

@@ -17,6 +17,7 @@ use crate::ports::ServiceDeployment;
 use crate::record::deployment::{Deployment, DeploymentFields, Running, RunningTask};
 use crate::record::document::{Record, RecordFields};
 use crate::record::state::State;
+use crate::record::survey::Survey;
 use crate::record::waiting::{Hold, PassedOver};
 
 /// How many dead tasks a record keeps; a service that cannot start makes hundreds.
@@ -37,6 +38,7 @@ impl Record {
             None => RecordFields {
                 deployment,
                 followed: BTreeMap::new(),
+                surveyed: BTreeMap::new(),
                 blocked: Vec::new(),
                 asked: BTreeMap::new(),
                 hold: None,
@@ -303,6 +305,11 @@ impl Record {
                 .get(container)
                 .is_none_or(|image| passed_over.at > image.tagged_since())
         });
+    }
+
+    /// The repository of a container's image was listed.
+    pub(crate) fn surveyed(&mut self, container: &str, survey: &Survey) {
+        self.0.surveyed.insert(container.to_owned(), survey.clone());
     }
 
     /// A push that a policy allows did not go out for now, or for good; unless a later one is noted already.

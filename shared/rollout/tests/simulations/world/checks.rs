@@ -15,7 +15,7 @@ use crate::world::{HoldChange, REPOSITORY, World};
 impl World {
     /// Checks everything.
     pub async fn check(&self) {
-        let mut images = self.cloud.images(REPOSITORY).await.unwrap();
+        let mut images = self.cloud.images(REPOSITORY).await.unwrap().images;
         // Where every push was heard of, however late, the tag that was put last counts.
         if !self.is_push_lost && !self.is_deleted {
             for image in &mut images {
@@ -305,6 +305,10 @@ impl World {
                 LongshoreEvent::DeploymentSkipped(published) => {
                     let pushes = self.pushes.get(&published.image.digest);
                     pushes.copied().unwrap_or_default()
+                }
+                // Somebody may hold, resume and hold again within a second.
+                LongshoreEvent::DeploymentsHeld(_) | LongshoreEvent::DeploymentsResumed(_) => {
+                    self.hold_changes.len()
                 }
                 _ => 0,
             };

@@ -1,5 +1,7 @@
 //! What may happen, and how often.
 
+use std::num::NonZeroUsize;
+
 use longshore_events::manual::DeployPayload;
 use longshore_policy::image_policy::{ImagePolicy, Order};
 use longshore_policy::route::{CpuArchitecture, Subscriber};
@@ -84,6 +86,8 @@ pub struct Simulation {
     pub is_mail_lost: bool,
     /// Whether ECS keeps accounts of its service deployments.
     pub keeps_accounts: bool,
+    /// How many tags ECR lists at once: what more there are makes a repository a large one.
+    pub tags_a_call: NonZeroUsize,
 }
 
 impl World {
@@ -379,15 +383,25 @@ pub fn simulation(is_calm: bool) -> impl Strategy<Value = Simulation> {
         prop::collection::vec((seconds, step(is_calm)), 1..50),
         any::<bool>(),
         prop::bool::weighted(0.8),
+        prop_oneof![Just(1_000_usize), 1_usize..4],
     )
         .prop_map(
-            |(subscribers, broken, unmigratable, steps, is_mail_lost, keeps_accounts)| Simulation {
+            |(
                 subscribers,
                 broken,
                 unmigratable,
                 steps,
                 is_mail_lost,
                 keeps_accounts,
+                tags_a_call,
+            )| Simulation {
+                subscribers,
+                broken,
+                unmigratable,
+                steps,
+                is_mail_lost,
+                keeps_accounts,
+                tags_a_call: NonZeroUsize::new(tags_a_call).unwrap_or(NonZeroUsize::MIN),
             },
         )
 }
