@@ -16,13 +16,15 @@ use serde_json::{Value, json};
 
 use crate::support::{UNKNOWN_FIELD, bytes, sample, with_unknown_field};
 
-const PAYLOADS: [&str; 8] = [
+const PAYLOADS: [&str; 10] = [
     "deploy/request-by-tag.json",
     "deploy/request-by-digest.json",
     "deploy/request-rollback.json",
     "deploy/request-hold.json",
     "deploy/request-resume.json",
     "deploy/request-approve.json",
+    "deploy/request-digest.json",
+    "deploy/schedule-digest.json",
     "deploy/request-reconcile.json",
     "deploy/schedule-reconcile.json",
 ];
@@ -165,17 +167,17 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "ship"}),
             "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({}),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!(["deploy"]),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({"action": "reconcile", "stack": "shop"}),
@@ -204,6 +206,19 @@ fn a_payload_reads_well_in_an_error() {
             json!({"action": "hold", "stack": "shop/api"}),
             "manual payload is malformed: field `stack`: found `shop/api`, expected the name of a \
              stack, without a slash",
+        ),
+        (
+            json!({"action": "digest", "stack": "shop/api"}),
+            "manual payload is malformed: field `stack`: found `shop/api`, expected the name of a \
+             stack, without a slash",
+        ),
+        (
+            json!({"action": "digest", "days": 0}),
+            "manual payload is malformed: field `days`: found `0`, expected 1 to 90",
+        ),
+        (
+            json!({"action": "digest", "days": 91}),
+            "manual payload is malformed: field `days`: found `91`, expected 1 to 90",
         ),
         (
             json!({"action": "resume", "stack": "shop", "service": ""}),
