@@ -570,7 +570,7 @@ pub struct HistoryArguments {
 pub struct DigestArguments {
     /// The stack whose deployments are counted; without it, all stacks
     pub stack: Option<String>,
-    /// How many days, up to now
+    /// How many days up to now, 90 at most
     #[arg(long, default_value_t = WEEK, conflicts_with = "since", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DAYS)))]
     pub days: u32,
     /// Since when instead: how long ago, such as 36h, or a time

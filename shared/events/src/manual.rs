@@ -177,9 +177,9 @@ pub struct DigestPayload {
     /// The stack whose deployments are counted. Default: all stacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
-    /// How many days, up to now: 1 to [`MOST_DAYS`].
-    #[serde(default = "week", skip_serializing_if = "is_week")]
-    pub days: u32,
+    /// How many days, up to now: 1 to [`MOST_DAYS`]. Default: [`WEEK`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
 }
 
 /// How many days a digest is of where nobody says it.
@@ -187,15 +187,6 @@ pub const WEEK: u32 = 7;
 
 /// How many days a digest is of at most.
 pub const MOST_DAYS: u32 = 90;
-
-fn week() -> u32 {
-    WEEK
-}
-
-/// serde hands over a reference.
-fn is_week(days: &u32) -> bool {
-    *days == WEEK
-}
 
 /// `{"action": "reconcile"}`.
 #[derive(Deserialize)]
@@ -272,8 +263,9 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             if let Some(stack) = &payload.stack {
                 check_names(stack, None)?;
             }
-            if !(1..=MOST_DAYS).contains(&payload.days) {
-                let found = payload.days;
+            if let Some(found) = payload.days
+                && !(1..=MOST_DAYS).contains(&found)
+            {
                 return Err(Malformed::new(
                     WHAT,
                     format!("field `days`: found `{found}`, expected 1 to {MOST_DAYS}"),

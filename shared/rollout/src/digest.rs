@@ -55,7 +55,7 @@ impl DigestRequest {
         Self {
             id: worker.id.clone(),
             stack: payload.stack.clone(),
-            period: Period::of_days(payload.days, worker.now),
+            period: Period::of_days(payload.days.unwrap_or(WEEK), worker.now),
         }
     }
 

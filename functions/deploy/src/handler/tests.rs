@@ -108,7 +108,7 @@ async fn a_wrong_manual_payload_is_an_error_that_names_the_field_and_what_is_exp
     let cases = [
         (
             json!({}),
-            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({"action": "deplyo"}),

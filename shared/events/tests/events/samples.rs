@@ -144,7 +144,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
             "deploy/request-digest.json",
             DeployEvent::Request(DeployRequest::Digest(DigestPayload {
                 stack: Some("shop".to_owned()),
-                days: 30,
+                days: Some(30),
             })),
         ),
         ("deploy/request-by-tag.json", request("shop/api:v3", None)),

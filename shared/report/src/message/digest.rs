@@ -3,11 +3,14 @@
 use longshore_events::longshore::DeploymentsDigest;
 
 use super::blocks::Message;
-use super::draft::{Draft, NAME, SUBJECT, fact};
+use super::draft::{Draft, NAME, fact};
 use super::text::{code, date, line};
 use crate::words::{
     Compared, counted, counted_in_part, digest_lines, failed_most, length, none_ended, share,
 };
+
+/// Room for the stack in a headline, beside how long the period is.
+const STACK: usize = 95;
 
 pub(super) fn digest(event: &DeploymentsDigest) -> Message {
     let name = |name: &str| code(name, NAME);
@@ -20,7 +23,7 @@ pub(super) fn digest(event: &DeploymentsDigest) -> Message {
     }));
     let failed_most = failed_most(event, name).map(|services| fact("Failed most", &services));
     let stack = event.stack.as_deref();
-    let of = stack.map_or_else(String::new, |stack| format!(": {}", line(stack, SUBJECT)));
+    let of = stack.map_or_else(String::new, |stack| format!(": {}", line(stack, STACK)));
     let length = length(event);
     let rest = match none {
         Some(_) => ": no deployment ended".to_owned(),

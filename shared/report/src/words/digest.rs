@@ -37,22 +37,22 @@ pub fn digest_lines(digest: &DeploymentsDigest, name: impl Fn(&str) -> String) -
         before: in_words(before),
     };
     let mut lines = vec![compared("Deployments", &deployments)];
-    let have = |has: fn(&DeploymentFigures) -> bool| has(figures) || has(before);
-    if have(|figures| figures.deployments() > 0) {
+    // Of nothing there is nothing to compare.
+    if figures.deployments() > 0 {
         lines.push(compared("Succeeded", &success_rate));
         lines.push(compared("From push to stable", &|figures| {
             times(figures.lead_time.as_ref(), "no push succeeded", &name)
         }));
         lines.push(compared("Rollbacks", &rollbacks));
         lines.push(compared("Time to restore", &|figures| {
-            let nothing = match figures.all_failed() + figures.not_restored {
+            let nothing = match figures.all_failed().max(figures.not_restored) {
                 0 => "nothing failed",
                 _ => "nothing was restored",
             };
             times(figures.time_to_restore.as_ref(), nothing, &name)
         }));
     }
-    if have(|figures| figures.not_restored > 0) {
+    if figures.not_restored.max(before.not_restored) > 0 {
         lines.push(compared(
             "Not restored at the end",
             &|figures| match figures.not_restored {
