@@ -334,7 +334,7 @@ pub enum AwsCommand {
     History(HistoryArguments),
     /// Say how deployments went in the last days: how many, how well, how fast
     #[command(
-        after_help = "The figures are beside those of as many days before. They are the same that a schedule posts to Slack, where\none is set up.\n\nExamples:\n  longshore digest\n  longshore digest shop --days 30\n  longshore digest --since 2026-11-01T00:00:00Z --output json"
+        after_help = "The figures of as many days before are beside them.\n\nExamples:\n  longshore digest\n  longshore digest shop --days 30\n  longshore digest --since 2026-11-01T00:00:00Z --output json"
     )]
     Digest(DigestArguments),
     /// Show what failed tasks wrote, or with -f what running tasks write
