@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use longshore_events::image::{DigestPrefix, ImageReference};
+use longshore_events::manual::{MOST_DAYS, WEEK};
 
 use crate::cost::CostArguments;
 use crate::init::InitArguments;
@@ -158,6 +159,7 @@ impl Command {
                 AwsCommand::Approve(arguments) => arguments.output,
                 AwsCommand::Status(arguments) => arguments.output,
                 AwsCommand::History(arguments) => arguments.output,
+                AwsCommand::Digest(arguments) => arguments.output,
                 AwsCommand::Logs(arguments) => arguments.output,
                 AwsCommand::Adopt(arguments) => arguments.output,
                 AwsCommand::Doctor(arguments) => arguments.output,
@@ -330,6 +332,11 @@ pub enum AwsCommand {
     /// Show the deployments of a service that ended, newest first
     #[command(after_help = "Examples:\n  longshore history shop/api --limit 50")]
     History(HistoryArguments),
+    /// Say how deployments went in the last days: how many, how well, how fast
+    #[command(
+        after_help = "The figures of as many days before are beside them.\n\nExamples:\n  longshore digest\n  longshore digest shop --days 30\n  longshore digest --since 2026-11-01T00:00:00Z --output json"
+    )]
+    Digest(DigestArguments),
     /// Show what failed tasks wrote, or with -f what running tasks write
     #[command(
         after_help = "Examples:\n  longshore logs shop/api\n  longshore logs shop/api --follow --container api\n  longshore logs shop/api --since 2h --output json\n  longshore logs shop/jobs --schedule nightly"
@@ -553,6 +560,22 @@ pub struct HistoryArguments {
     /// How many deployments at most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore digest`.
+#[derive(Debug, Args)]
+pub struct DigestArguments {
+    /// The stack whose deployments are counted; without it, all stacks
+    pub stack: Option<String>,
+    /// How many days up to now, 90 at most
+    #[arg(long, default_value_t = WEEK, conflicts_with = "since", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DAYS)))]
+    pub days: u32,
+    /// Since when instead: how long ago, such as 36h, or a time
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

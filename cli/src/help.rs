@@ -32,6 +32,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "exec",
             "status",
             "history",
+            "digest",
             "logs",
             "dashboard",
         ],

@@ -10,6 +10,7 @@ mod caller;
 mod cost;
 mod dashboard;
 mod deploy;
+mod digest;
 mod doctor;
 mod excerpt;
 mod exec;
@@ -24,6 +25,7 @@ mod logs;
 mod ls;
 mod outcome;
 mod output;
+mod paint;
 mod plan;
 mod progress;
 mod provision;
@@ -194,6 +196,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Ls(arguments) => ls::run(&cloud, &arguments).await,
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,
+        AwsCommand::Digest(arguments) => digest::run(&cloud, &arguments).await,
         AwsCommand::Logs(arguments) => logs::run(&cloud, &arguments).await,
         AwsCommand::Dashboard(arguments) => dashboard::run(&cloud, &cloud, &arguments).await,
         AwsCommand::Adopt(arguments) => adopt::run(&cloud, arguments).await,

@@ -15,6 +15,7 @@ use longshore_rollout::status::RunningTasks;
 
 use crate::failures::why;
 use crate::live::{Moment, frame, last_lines, said, waiting_frame};
+use crate::paint;
 use crate::screen::Screen;
 use crate::status::{state_now, tasks};
 use crate::terminal;
@@ -49,6 +50,7 @@ pub struct Progress {
 struct Terminal {
     screen: Screen<Box<dyn Write>>,
     size: Size,
+    has_colours: bool,
 }
 
 /// A deployment under way, with what ECS does.
@@ -67,6 +69,7 @@ impl Progress {
             screen: Screen::new(Box::new(io::stderr()) as Box<dyn Write>),
             // It may be made larger or smaller at any time.
             size: Box::new(move || terminal::size_of_notes().unwrap_or(first)),
+            has_colours: paint::is_wanted(std::env::var("NO_COLOR").ok().as_deref()),
         });
         Self::of(Box::new(Utc::now), terminal)
     }
@@ -104,7 +107,7 @@ impl Progress {
         let (width, _) = (terminal.size)();
         terminal
             .screen
-            .draw(&waiting_frame(name, what, since, now, width));
+            .draw_painted(&waiting_frame(name, what, since, now, width), str::to_owned);
     }
 
     /// How far a deployment is, and what its tasks died of.
@@ -166,7 +169,14 @@ impl Progress {
                 view,
                 now,
             };
-            terminal.screen.draw(&frame(moment, width, height));
+            let has_colours = terminal.has_colours;
+            let paint = |frame: &str| match has_colours {
+                true => paint::painted(frame, deployment),
+                false => frame.to_owned(),
+            };
+            terminal
+                .screen
+                .draw_painted(&frame(moment, width, height), paint);
         }
     }
 
@@ -240,10 +250,15 @@ pub mod tests {
 
     /// Somebody at a terminal of this size, and what is seen on it.
     pub fn at_a_terminal(clock: Clock, width: u16, height: u16) -> (Progress, Seen) {
+        at_one(clock, width, height, false)
+    }
+
+    fn at_one(clock: Clock, width: u16, height: u16, has_colours: bool) -> (Progress, Seen) {
         let seen = Seen::default();
         let terminal = Terminal {
             screen: Screen::new(Box::new(seen.clone()) as Box<dyn Write>),
             size: Box::new(move || (width, height)),
+            has_colours,
         };
         (Progress::of(clock, Some(terminal)), seen)
     }
@@ -251,6 +266,26 @@ pub mod tests {
     /// Somebody who reads lines.
     pub fn elsewhere() -> Progress {
         Progress::of(Box::new(Utc::now), None)
+    }
+
+    #[tokio::test]
+    async fn only_a_terminal_with_colours_is_sent_any_and_nobody_elses_text_brings_its_own() {
+        let deployment = altered(
+            &deployment(1, State::Failed),
+            &json!({"reason": "\x1b[2Jgone"}),
+        );
+        let now = || -> Clock { Box::new(|| DateTime::UNIX_EPOCH) };
+        let (mut plain, seen) = at_one(now(), 120, 24, false);
+        plain.draw(&deployment, None, None);
+        assert!(!seen.written().contains('\x1b'), "{:?}", seen.written());
+        let (mut coloured, seen) = at_one(now(), 120, 24, true);
+        coloured.draw(&deployment, None, None);
+        let written = seen.written();
+        assert!(
+            written.contains("\x1b[31mfailed: [U+001B][2Jgone\x1b[0m"),
+            "{written:?}"
+        );
+        assert_eq!(written.matches('\x1b').count(), 2, "{written:?}");
     }
 
     #[tokio::test]

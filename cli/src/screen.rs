@@ -28,8 +28,14 @@ impl<W: Write> Screen<W> {
     }
 
     /// Draws a frame in the place of the one before. Its lines must fit the terminal, and it must be lower.
+    #[cfg(test)]
     pub fn draw(&mut self, frame: &str) {
-        let frame = ended(&for_terminal(frame));
+        self.draw_painted(frame, str::to_owned);
+    }
+
+    /// The same, as `paint` gives colours to what is safe to show already.
+    pub fn draw_painted(&mut self, frame: &str, paint: impl FnOnce(&str) -> String) {
+        let frame = paint(&ended(&for_terminal(frame)));
         if frame != self.frame {
             let before = self.frame.lines().count();
             self.write(&format!("{}{frame}", away(before)));
@@ -83,6 +89,11 @@ pub mod tests {
     }
 
     impl Seen {
+        /// All that was written.
+        pub fn written(&self) -> String {
+            String::from_utf8(self.0.borrow().clone()).unwrap()
+        }
+
         /// The lines on the terminal, those that have left it at the top included, after all that was written.
         pub fn lines(&self) -> Vec<String> {
             let written = self.0.borrow();

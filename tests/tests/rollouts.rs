@@ -3,9 +3,10 @@
 
 use anyhow::{Context, Result, ensure};
 use longshore_local::client::JsonService;
-use longshore_local::scene::{Service, serves};
-use longshore_local::wait::{Seen, stays_so};
-use longshore_tests::{QUIET, Scene};
+use longshore_local::control::SlackMessage;
+use longshore_local::scene::{Service, fails, serves};
+use longshore_local::wait::{Seen, stays_so, wait_until};
+use longshore_tests::{PATIENCE, QUIET, Scene};
 use serde_json::{Value, json};
 
 /// The image that the service's present task definition names.
@@ -196,4 +197,90 @@ fn services_of_one_push_are_deployed_one_after_the_other() -> Result<()> {
         "{image:?} runs in {described}"
     );
     Ok(())
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn a_digest_says_how_deployments_went_and_is_posted_once_however_often_the_schedule_asks()
+-> Result<()> {
+    let scene = Scene::new("digested")?;
+    let nothing = scene.ask(&json!({"action": "digest", "stack": "digested"}))?;
+    ensure!(nothing["figures"]["succeeded"] == 0, "{nothing}");
+    scene.wait_until_published(&["No deployment ended in these 7 days."])?;
+
+    scene.push("v2", &serves("v2"))?;
+    scene.wait_until_published(&["succeeded", "v2"])?;
+    scene.push("v3", &fails("cannot reach the database"))?;
+    scene.wait_until_published(&["rolled back", "v3"])?;
+    scene.push("v4", &serves("v4"))?;
+    scene.wait_until_published(&["succeeded", "v4"])?;
+
+    let asked = json!({"action": "digest", "stack": "digested", "days": 1});
+    let digest = scene.ask(&asked)?;
+    let figures = &digest["figures"];
+    for (figure, expected) in [
+        ("services", 1),
+        ("succeeded", 2),
+        ("rolled_back", 1),
+        ("failed", 0),
+        ("rollbacks_asked_for", 0),
+        ("not_restored", 0),
+    ] {
+        ensure!(
+            figures[figure] == expected,
+            "{figure} is not {expected}: {digest}"
+        );
+    }
+    ensure!(figures["lead_time"]["count"] == 2, "{digest}");
+    ensure!(figures["time_to_restore"]["count"] == 1, "{digest}");
+    ensure!(
+        figures["time_to_restore"]["longest_of"]["service"] == "api",
+        "{digest}"
+    );
+    ensure!(digest["failed_most"][0]["failed"] == 1, "{digest}");
+    ensure!(digest["before"]["succeeded"] == 0, "{digest}");
+    scene.wait_until_published(&[
+        "Deployments digest of 1 day: digested",
+        "3 to 1 service",
+        "66 % (2 of 3)",
+        "1 by ECS",
+        "digested/api` 1 of 3",
+    ])?;
+
+    // Scheduler's runs come more than once, and each attempt has an id of its own.
+    let run = |attempt: &str| {
+        json!({
+            "action": "digest",
+            "schedule_arn": "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/longshore-digest",
+            "scheduled_time": digest["until"],
+            "execution_id": format!("run-{attempt}"),
+            "attempt_number": attempt,
+        })
+    };
+    let first = scene.ask(&run("1"))?;
+    ensure!(
+        first["figures"]["succeeded"].as_u64() >= Some(2) && first.get("stack").is_none(),
+        "all stacks are counted: {first}"
+    );
+    let posted = || {
+        let messages = scene.environment.control().slack_messages()?;
+        let of_week = |message: &&SlackMessage| {
+            message.says(&["Deployments digest of 7 days"])
+                && !message.says(&["of 7 days: digested"])
+        };
+        anyhow::Ok(messages.iter().filter(of_week).count())
+    };
+    wait_until("the digest of all stacks", PATIENCE, || {
+        Ok(match posted()? {
+            0 => Seen::NotYet("no message".to_owned()),
+            _ => Seen::Yes(()),
+        })
+    })?;
+    scene.ask(&run("2"))?;
+    stays_so("the digest was posted once", QUIET, || {
+        Ok(match posted()? {
+            1 => Seen::Yes(()),
+            count => Seen::NotYet(format!("{count} messages")),
+        })
+    })
 }

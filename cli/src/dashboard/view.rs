@@ -9,6 +9,7 @@ use longshore_report::words::{
     Asker, causes, counted, duration, image_name, minute, rollout_progress, second, short_name,
     skipped,
 };
+use longshore_rollout::figures::{Outcomes, lead_time, median};
 use longshore_rollout::ports::EcsService;
 use longshore_rollout::record::{Deployment, Record, State};
 use longshore_rollout::stack_record::{OperationState, StackRecord};
@@ -274,6 +275,7 @@ pub struct Past {
     pub requested_at: DateTime<Utc>,
     /// How it went.
     pub state: Saying,
+    pub outcome: State,
     /// From the request to the end; `None` while it is open.
     pub lead_time: Option<TimeDelta>,
 }
@@ -292,9 +294,8 @@ impl Past {
             asked_by: format!("{who}{}", with_note(deployment.source.note())),
             requested_at: deployment.asked_at(),
             state: Saying::new(tone(deployment.state), state_of(deployment)),
-            lead_time: deployment
-                .finished_at
-                .map(|end| (end - deployment.asked_at()).max(TimeDelta::zero())),
+            outcome: deployment.state,
+            lead_time: lead_time(deployment),
         }
     }
 
@@ -312,25 +313,18 @@ pub fn summary(past: &[Past]) -> String {
     if past.is_empty() {
         return "no deployments yet".to_owned();
     }
-    let of = |tone| past.iter().filter(|past| past.state.tone == tone).count();
-    let mut good: Vec<TimeDelta> = past
-        .iter()
-        .filter(|past| past.state.tone == Tone::Good)
-        .filter_map(|past| past.lead_time)
-        .collect();
-    good.sort();
-    let median = good.get(good.len().saturating_sub(1) / 2).map(|median| {
+    let Outcomes { succeeded, failed } = Outcomes::of(past.iter().map(|past| past.outcome));
+    let good = past.iter().filter(|past| past.outcome == State::Succeeded);
+    let median = median(good.filter_map(|past| past.lead_time)).map(|median| {
         let now = DateTime::UNIX_EPOCH;
         format!(
             "; half of these took at most {}",
-            duration(now, now + *median)
+            duration(now, now + median)
         )
     });
     format!(
-        "{}: {} succeeded, {} failed or went back{}",
+        "{}: {succeeded} succeeded, {failed} failed or went back{}",
         counted(past.len(), "deployment"),
-        of(Tone::Good),
-        of(Tone::Bad),
         median.unwrap_or_default()
     )
 }

@@ -11,6 +11,7 @@ use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
 use longshore_rollout::asked::AskError;
 use longshore_rollout::course::tasks::{go_on, task_stopped};
+use longshore_rollout::digest::{DigestRequest, publish_digest};
 use longshore_rollout::doctor::report_unreadable;
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
 use longshore_rollout::ports::Cloud;
@@ -27,6 +28,7 @@ use longshore_rollout::triggers::settled::{
 };
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
+use longshore_state::store::DocumentListing;
 use longshore_state::{CallError, Worker};
 use serde_json::{Value, json};
 
@@ -35,7 +37,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// [`Failure`] for what Lambda should try again, and for a manual payload that is refused: its caller
 /// reads why.
-pub async fn handle<C: Cloud>(
+pub async fn handle<C: Cloud + DocumentListing>(
     cloud: &C,
     payload: &Value,
     invocation: &Invocation,
@@ -81,7 +83,7 @@ pub async fn handle<C: Cloud>(
     }
 }
 
-async fn handle_request<C: Cloud>(
+async fn handle_request<C: Cloud + DocumentListing>(
     cloud: &C,
     request: DeployRequest,
     worker: &Worker,
@@ -93,6 +95,12 @@ async fn handle_request<C: Cloud>(
         DeployRequest::Resume(payload) => handle_resume(cloud, &payload, worker).await,
         DeployRequest::Approve(payload) => handle_approve(cloud, &payload, worker).await,
         DeployRequest::Run(payload) => handle_run(cloud, &payload, worker).await,
+        DeployRequest::Digest(payload) => {
+            handle_digest(cloud, &DigestRequest::of_payload(&payload, worker)).await
+        }
+        DeployRequest::ScheduledDigest(run) => {
+            handle_digest(cloud, &DigestRequest::of_schedule(&run)).await
+        }
         DeployRequest::Reconcile | DeployRequest::ScheduledReconcile(_) => {
             handle_reconcile(cloud, worker).await
         }
@@ -211,6 +219,23 @@ async fn handle_run<C: Cloud>(
             message: error.to_string(),
         }),
     }
+}
+
+async fn handle_digest<C: Cloud + DocumentListing>(
+    cloud: &C,
+    request: &DigestRequest,
+) -> Result<Value, Failure> {
+    let digest = publish_digest(cloud, request).await.map_err(call_failed)?;
+    tracing::info!(
+        digest_id = digest.digest_id,
+        stack = digest.stack,
+        since = %digest.since,
+        until = %digest.until,
+        deployments = digest.figures.deployments(),
+        counted_in_part = digest.counted_in_part,
+        "digest published"
+    );
+    Ok(json!(digest))
 }
 
 async fn handle_hold<C: Cloud>(

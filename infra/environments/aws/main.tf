@@ -51,4 +51,7 @@ module "longshore" {
 
   cloudwatch_dashboard     = var.cloudwatch_dashboard
   failed_deployments_alarm = var.failed_deployments_alarm
+
+  digest_schedule  = var.digest_schedule
+  digest_time_zone = var.digest_time_zone
 }

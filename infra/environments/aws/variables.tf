@@ -189,3 +189,16 @@ variable "failed_deployments_alarm" {
   default     = false
   nullable    = false
 }
+
+variable "digest_schedule" {
+  description = "When Slack gets a digest of the deployments of the last seven days, such as cron(0 9 ? * MON *). Without it, never."
+  type        = string
+  default     = null
+}
+
+variable "digest_time_zone" {
+  description = "Time zone of digest_schedule, such as Europe/Ljubljana."
+  type        = string
+  default     = "UTC"
+  nullable    = false
+}

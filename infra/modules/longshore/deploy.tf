@@ -326,3 +326,20 @@ module "reconcile" {
   function_arn          = module.deploy.arn
   dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
 }
+
+# What deploy counts for it, it may read already, and notify posts what deploy
+# publishes.
+module "digest" {
+  count  = var.digest_schedule == null ? 0 : 1
+  source = "../schedule"
+
+  name                = "${var.prefix}-digest"
+  description         = "Says in Slack how the deployments of the last seven days went"
+  account_id          = local.account_id
+  schedule_expression = var.digest_schedule
+  time_zone           = var.digest_time_zone
+  action              = "digest"
+
+  function_arn          = module.deploy.arn
+  dead_letter_queue_arn = module.deploy.dead_letter_queue_arn
+}

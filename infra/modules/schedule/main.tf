@@ -57,7 +57,8 @@ resource "aws_scheduler_schedule" "this" {
   name        = var.name
   description = var.description
 
-  schedule_expression = var.schedule_expression
+  schedule_expression          = var.schedule_expression
+  schedule_expression_timezone = var.time_zone
 
   flexible_time_window {
     mode = "OFF"

@@ -28,6 +28,18 @@ variable "schedule_expression" {
   }
 }
 
+variable "time_zone" {
+  description = "Time zone of a cron(...) or at(...), such as Europe/Ljubljana."
+  type        = string
+  default     = "UTC"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$", var.time_zone))
+    error_message = "time_zone (${var.time_zone}) is not the name of a time zone: give one of the IANA time zone database, such as Europe/Ljubljana, or UTC."
+  }
+}
+
 variable "action" {
   description = "Field `action` of the input: what the function is to do."
   type        = string

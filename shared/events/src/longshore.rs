@@ -9,12 +9,14 @@ use crate::image::Image;
 use crate::malformed::parse;
 
 mod caller;
+mod digest;
 mod scaled;
 mod stack;
 mod sync;
 mod task;
 
 pub use caller::Caller;
+pub use digest::{DeploymentFigures, DeploymentsDigest, ServiceFailures, ServiceOfStack, Times};
 pub use scaled::ServiceScaled;
 pub use stack::{
     ChangeCounts, FailedResource, FailedService, OperationKind, Problem, Severity, StackApplying,
@@ -67,6 +69,9 @@ pub enum LongshoreEvent {
     /// Somebody lets deployments of services begin again.
     #[serde(rename = "Deployments Resumed")]
     DeploymentsResumed(DeploymentsResumed),
+    /// What came of the deployments of some days, in figures: somebody asked, or a schedule.
+    #[serde(rename = "Deployments Digest")]
+    DeploymentsDigest(DeploymentsDigest),
     /// An image that a service needs is not in its repository any more.
     #[serde(rename = "Image Missing")]
     ImageMissing(ImageMissing),
@@ -138,6 +143,7 @@ impl LongshoreEvent {
             Self::DeploymentProgressed(_) => "Deployment Progressed",
             Self::DeploymentsHeld(_) => "Deployments Held",
             Self::DeploymentsResumed(_) => "Deployments Resumed",
+            Self::DeploymentsDigest(_) => "Deployments Digest",
             Self::ImageMissing(_) => "Image Missing",
             Self::ScheduledTaskFailed(_) => "Scheduled Task Failed",
             Self::ServiceScaled(_) => "Service Scaled",
@@ -176,6 +182,7 @@ impl LongshoreEvent {
             Self::DeploymentProgressed(detail) => serde_json::to_string(detail),
             Self::DeploymentsHeld(detail) => serde_json::to_string(detail),
             Self::DeploymentsResumed(detail) => serde_json::to_string(detail),
+            Self::DeploymentsDigest(detail) => serde_json::to_string(detail),
             Self::ImageMissing(detail) => serde_json::to_string(detail),
             Self::ScheduledTaskFailed(detail) => serde_json::to_string(detail),
             Self::ServiceScaled(detail) => serde_json::to_string(detail),

@@ -30,6 +30,10 @@ pub enum DeployRequest {
     Approve(ApprovePayload),
     /// Run a task of a service.
     Run(RunPayload),
+    /// Say what came of the deployments of some days.
+    Digest(DigestPayload),
+    /// The same of the last seven days, by a schedule.
+    ScheduledDigest(ScheduledRun),
     /// Close what events failed to close, and publish what was not published: by hand.
     Reconcile,
     /// The same, by a schedule.
@@ -166,6 +170,24 @@ pub struct RunPayload {
     pub memory: Option<u32>,
 }
 
+/// `{"action": "digest", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestPayload {
+    /// The stack whose deployments are counted. Default: all stacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// How many days, up to now: 1 to [`MOST_DAYS`]. Default: [`WEEK`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
+}
+
+/// How many days a digest is of where nobody says it.
+pub const WEEK: u32 = 7;
+
+/// How many days a digest is of at most.
+pub const MOST_DAYS: u32 = 90;
+
 /// `{"action": "reconcile"}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -233,6 +255,24 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             check_names(&payload.stack, Some(&payload.service))?;
             Ok(DeployRequest::Run(payload))
         }
+        Some("digest") if value.get("schedule_arn").is_some() => {
+            parse(SCHEDULE, value).map(DeployRequest::ScheduledDigest)
+        }
+        Some("digest") => {
+            let payload: DigestPayload = without_action(value)?;
+            if let Some(stack) = &payload.stack {
+                check_names(stack, None)?;
+            }
+            if let Some(found) = payload.days
+                && !(1..=MOST_DAYS).contains(&found)
+            {
+                return Err(Malformed::new(
+                    WHAT,
+                    format!("field `days`: found `{found}`, expected 1 to {MOST_DAYS}"),
+                ));
+            }
+            Ok(DeployRequest::Digest(payload))
+        }
         Some("reconcile") if value.get("schedule_arn").is_some() => {
             parse(SCHEDULE, value).map(DeployRequest::ScheduledReconcile)
         }
@@ -247,7 +287,7 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
                 WHAT,
                 format!(
                     "field `action`: found {found}, expected `deploy`, `rollback`, `hold`, `resume`, \
-                     `approve`, `run` or `reconcile`"
+                     `approve`, `run`, `digest` or `reconcile`"
                 ),
             ))
         }

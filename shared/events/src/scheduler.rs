@@ -34,6 +34,8 @@ pub struct ScheduledRun {
 pub enum ScheduledAction {
     /// Close what events failed to close, and publish what was not published.
     Reconcile,
+    /// Say what came of the deployments of the last seven days.
+    Digest,
 }
 
 /// A run that a schedule could not begin: its target refused it until the retries of the schedule were over.

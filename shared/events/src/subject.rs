@@ -43,6 +43,10 @@ impl<'a> Subject<'a> {
                 service: only(&event.services),
                 ..Self::default()
             },
+            LongshoreEvent::DeploymentsDigest(event) => Self {
+                stack: event.stack.as_deref(),
+                ..Self::default()
+            },
             LongshoreEvent::ImageMissing(event) => Self::of_service(&event.stack, &event.service),
             LongshoreEvent::ScheduledTaskFailed(event) => {
                 Self::of_service(&event.stack, &event.service)

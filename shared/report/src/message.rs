@@ -3,6 +3,7 @@
 mod blocks;
 mod console;
 mod deployments;
+mod digest;
 mod documents;
 mod draft;
 mod failures;
@@ -40,6 +41,7 @@ pub fn message(event: &LongshoreEvent, console: &Console) -> Option<Message> {
         LongshoreEvent::DeploymentProgressed(event) => deployments::progressed(event, console),
         LongshoreEvent::DeploymentsHeld(event) => holds::held(event),
         LongshoreEvent::DeploymentsResumed(event) => holds::resumed(event),
+        LongshoreEvent::DeploymentsDigest(event) => digest::digest(event),
         LongshoreEvent::ImageMissing(event) => deployments::image_missing(event),
         LongshoreEvent::ScheduledTaskFailed(event) => scheduled::failed(event, console),
         LongshoreEvent::ServiceScaled(event) => scaled::scaled(event),

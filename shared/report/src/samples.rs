@@ -4,16 +4,17 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentProgressed,
-    DeploymentRolledBack, DeploymentSkipped, DeploymentStarted, DeploymentSucceeded,
-    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, DeploymentsHeld,
-    DeploymentsResumed, DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource,
-    FailedService, FileCount, ImageMissing, ImageNeed, LogLine, LogStream, LongshoreEvent,
-    OperationKind, Problem, RefusedEntry, ReleaseRefused, RolloutProgress, RunsOn,
-    ScheduledTaskFailed, ServiceScaled, Severity, SkipReason, Source, StackApplying, StackFailed,
-    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, SyncCompleted,
-    SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed, SyncRefused, SyncSource, SyncSummary,
-    SyncUnchanged, TaskFailure, WaitReason,
+    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentFigures,
+    DeploymentProgressed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
+    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
+    DeploymentsDigest, DeploymentsHeld, DeploymentsResumed, DocumentUnreadable, DocumentVersion,
+    FailedPhase, FailedResource, FailedService, FileCount, ImageMissing, ImageNeed, LogLine,
+    LogStream, LongshoreEvent, OperationKind, Problem, RefusedEntry, ReleaseRefused,
+    RolloutProgress, RunsOn, ScheduledTaskFailed, ServiceFailures, ServiceOfStack, ServiceScaled,
+    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
+    StackSource, StackSummary, StackUnchanged, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
+    SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged, TaskFailure, Times,
+    WaitReason,
 };
 use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 
@@ -458,7 +459,7 @@ pub struct Sample {
 
 /// Everything that people hear of: each kind of event, and each of its shapes that reads in its own way.
 pub fn every() -> Vec<Sample> {
-    [deployments(), waits(), stacks(), syncs()]
+    [deployments(), waits(), digests(), stacks(), syncs()]
         .concat()
         .into_iter()
         .map(|(name, event)| Sample { name, event })
@@ -611,6 +612,16 @@ fn waits() -> Vec<(&'static str, LongshoreEvent)> {
     ]
 }
 
+fn digests() -> Vec<(&'static str, LongshoreEvent)> {
+    vec![
+        ("digest of a week", digest(busy_week())),
+        (
+            "digest of a week without deployments",
+            digest(DeploymentFigures::default()),
+        ),
+    ]
+}
+
 fn stacks() -> Vec<(&'static str, LongshoreEvent)> {
     let dead = vec![task_failure("0f3c1", 1), task_failure("0f3c2", 1)];
     let problems = vec![problem(19, Severity::Warning), problem(14, Severity::Error)];
@@ -710,6 +721,61 @@ pub fn scaled(from: u32, to: u32, by: Option<Caller>, note: Option<&str>) -> Lon
         at: after(0),
         by,
         note: note.map(str::to_owned),
+    })
+}
+
+fn times(count: u32, median_seconds: u64, longest_seconds: u64, service: &str) -> Option<Times> {
+    Some(Times {
+        count,
+        median_seconds,
+        longest_seconds,
+        longest_of: ServiceOfStack {
+            stack: "shop".to_owned(),
+            service: service.to_owned(),
+        },
+    })
+}
+
+/// A week in which something failed.
+pub fn busy_week() -> DeploymentFigures {
+    DeploymentFigures {
+        services: 7,
+        succeeded: 40,
+        failed: 1,
+        rolled_back: 2,
+        superseded: 3,
+        rollbacks_asked_for: 1,
+        lead_time: times(36, 182, 1_260, "search"),
+        time_to_restore: times(2, 600, 4_320, "api"),
+        not_restored: 1,
+    }
+}
+
+/// The digest of a week like this, after one in which all went well.
+pub fn digest(figures: DeploymentFigures) -> LongshoreEvent {
+    let failed_most = match figures.all_failed() {
+        0 => Vec::new(),
+        failed => vec![ServiceFailures {
+            stack: "shop".to_owned(),
+            service: "api".to_owned(),
+            failed,
+            deployments: 9,
+        }],
+    };
+    LongshoreEvent::DeploymentsDigest(DeploymentsDigest {
+        digest_id: "20261121T120000Z".to_owned(),
+        stack: None,
+        since: after(-7 * 86_400),
+        until: after(0),
+        figures,
+        before: DeploymentFigures {
+            services: 5,
+            succeeded: 30,
+            lead_time: times(27, 171, 840, "web"),
+            ..DeploymentFigures::default()
+        },
+        failed_most,
+        counted_in_part: 0,
     })
 }
 

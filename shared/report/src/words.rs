@@ -5,6 +5,7 @@
 
 mod amounts;
 mod characters;
+mod digest;
 mod failures;
 mod images;
 mod outcomes;
@@ -16,6 +17,7 @@ pub use longshore_events::words::{counted, minute, more, number, second, waits_f
 pub use amounts::{bytes, cost, duration, files, files_briefly, share, speed};
 pub use characters::for_terminal;
 pub(crate) use characters::{is_invisible, named};
+pub use digest::{Compared, counted_in_part, digest_lines, failed_most, length, none_ended};
 pub use failures::{Cause, causes, died_of, ending, remedy};
 pub use images::{image_name, short_name, version_name};
 pub use outcomes::{

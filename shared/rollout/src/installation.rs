@@ -48,6 +48,9 @@ pub const SCHEDULES: [(&str, &str); 3] = [
     ("reconcile-syncs", "sync"),
 ];
 
+/// Those that the Terraform makes only for whoever asks for them.
+pub const OPTIONAL_SCHEDULES: [(&str, &str); 1] = [("digest", "deploy")];
+
 /// What is set right by applying the Terraform again.
 const APPLY: &str = "apply Longshore's Terraform again";
 
@@ -483,7 +486,15 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
     }
 
     async fn schedules(&mut self) {
-        for (schedule, function) in SCHEDULES {
+        let needed = SCHEDULES.map(|(schedule, function)| {
+            let lost = format!("what {function} missed stays missed");
+            (schedule, function, lost, true)
+        });
+        let optional = OPTIONAL_SCHEDULES.map(|(schedule, function)| {
+            let lost = format!("nothing asks {function} for it");
+            (schedule, function, lost, false)
+        });
+        for (schedule, function, lost, is_needed) in needed.into_iter().chain(optional) {
             let name = format!("{}-{schedule}", self.meant.prefix);
             let about = format!("schedule {name}");
             match self.cloud.schedule(&name).await {
@@ -491,16 +502,13 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
                     is_enabled: true,
                     target,
                 })) => self.targets(about, &[target], function),
-                Ok(Some(_)) => self.wrong(
-                    about,
-                    format!("it is disabled: what {function} missed stays missed"),
-                    APPLY.to_owned(),
-                ),
-                Ok(None) => self.wrong(
-                    about,
-                    format!("it is not there: what {function} missed stays missed"),
-                    APPLY.to_owned(),
-                ),
+                Ok(Some(_)) => {
+                    self.wrong(about, format!("it is disabled: {lost}"), APPLY.to_owned())
+                }
+                Ok(None) if is_needed => {
+                    self.wrong(about, format!("it is not there: {lost}"), APPLY.to_owned())
+                }
+                Ok(None) => {}
                 Err(error) => self.unseen(about, &error, "scheduler:GetSchedule"),
             }
         }

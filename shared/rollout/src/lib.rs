@@ -15,10 +15,12 @@
 pub mod asked;
 pub mod course;
 pub mod decide;
+pub mod digest;
 pub mod doctor;
 pub mod documents;
 pub mod dry_run;
 pub mod engine;
+pub mod figures;
 pub mod history;
 pub mod installation;
 pub mod known;

@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentProgressed,
-    DeploymentRolledBack, DeploymentSkipped, DeploymentStabilized, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
-    DeploymentsHeld, DeploymentsResumed, DocumentUnreadable, DocumentVersion, FailedPhase,
-    FailedResource, FailedService, ImageMissing, ImageNeed, LogLine, LogStream, LongshoreEvent,
-    OperationKind, Problem, ReconcileShard, ReleaseRefused, RolloutProgress, ScheduledTaskFailed,
-    ServiceScaled, Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused,
-    StackReady, StackSource, StackSummary, StackUnchanged, TaskFailure, WaitReason,
+    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentFigures,
+    DeploymentProgressed, DeploymentRolledBack, DeploymentSkipped, DeploymentStabilized,
+    DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
+    DeploymentWaiting, DeploymentsDigest, DeploymentsHeld, DeploymentsResumed, DocumentUnreadable,
+    DocumentVersion, FailedPhase, FailedResource, FailedService, ImageMissing, ImageNeed, LogLine,
+    LogStream, LongshoreEvent, OperationKind, Problem, ReconcileShard, ReleaseRefused,
+    RolloutProgress, ScheduledTaskFailed, ServiceFailures, ServiceOfStack, ServiceScaled, Severity,
+    SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource,
+    StackSummary, StackUnchanged, TaskFailure, Times, WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -469,6 +470,7 @@ impl AnyEvent {
                         })
                     }
                 ),
+            self.digest(),
             self.deployment().prop_map(|deployment| {
                 LongshoreEvent::DeploymentStabilized(DeploymentStabilized { deployment })
             }),
@@ -561,6 +563,83 @@ impl AnyEvent {
             }),
         ]
         .boxed()
+    }
+
+    fn digest(&self) -> BoxedStrategy<LongshoreEvent> {
+        let failures = (self.text(), self.text(), any::<[u32; 2]>()).prop_map(
+            |(stack, service, [failed, deployments])| ServiceFailures {
+                stack,
+                service,
+                failed,
+                deployments,
+            },
+        );
+        (
+            (self.text(), self.optional()),
+            [self.time(), self.time()],
+            [self.figures(), self.figures()],
+            prop::collection::vec(failures, 0..self.most),
+            any::<u32>(),
+        )
+            .prop_map(
+                |(
+                    (digest_id, stack),
+                    [since, until],
+                    [figures, before],
+                    failed_most,
+                    counted_in_part,
+                )| {
+                    LongshoreEvent::DeploymentsDigest(DeploymentsDigest {
+                        digest_id,
+                        stack,
+                        since,
+                        until,
+                        figures,
+                        before,
+                        failed_most,
+                        counted_in_part,
+                    })
+                },
+            )
+            .boxed()
+    }
+
+    fn figures(&self) -> BoxedStrategy<DeploymentFigures> {
+        let times = || {
+            let times = (any::<u32>(), any::<[u64; 2]>(), self.text(), self.text());
+            prop::option::of(times.prop_map(
+                |(count, [median_seconds, longest_seconds], stack, service)| Times {
+                    count,
+                    median_seconds,
+                    longest_seconds,
+                    longest_of: ServiceOfStack { stack, service },
+                },
+            ))
+        };
+        (any::<[u32; 7]>(), times(), times())
+            .prop_map(|(counts, lead_time, time_to_restore)| {
+                let [
+                    services,
+                    succeeded,
+                    failed,
+                    rolled_back,
+                    superseded,
+                    rollbacks_asked_for,
+                    not_restored,
+                ] = counts;
+                DeploymentFigures {
+                    services,
+                    succeeded,
+                    failed,
+                    rolled_back,
+                    superseded,
+                    rollbacks_asked_for,
+                    lead_time,
+                    time_to_restore,
+                    not_restored,
+                }
+            })
+            .boxed()
     }
 
     fn sync(&self) -> BoxedStrategy<SyncSummary> {

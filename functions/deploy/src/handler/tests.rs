@@ -108,7 +108,7 @@ async fn a_wrong_manual_payload_is_an_error_that_names_the_field_and_what_is_exp
     let cases = [
         (
             json!({}),
-            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({"action": "deplyo"}),
@@ -455,4 +455,46 @@ async fn the_end_of_a_one_off_task_goes_on_with_its_deployment() {
         cloud.record(&api).unwrap().deployment.state,
         State::Deploying
     );
+}
+
+#[tokio::test]
+async fn a_digest_answers_what_is_published_for_slack() {
+    let cloud = cloud();
+    send(&cloud, &push_event()).await.unwrap();
+    cloud.complete(&subscriber("api"));
+    let payload = json!({"action": "digest", "days": 1});
+    let answer = send(&cloud, &payload).await.unwrap();
+    assert_eq!(answer["digest_id"], "request-1");
+    assert_eq!(answer["until"], json!(noon(0)));
+    assert_eq!(answer["since"], json!(noon(-86_400)));
+    // The deployment is under way.
+    assert_eq!(answer["figures"]["succeeded"], 0);
+    let published = cloud.published();
+    let event = published.last().unwrap();
+    assert_eq!(event.detail_type(), "Deployments Digest");
+    let detail: Value = serde_json::from_str(&event.detail().unwrap()).unwrap();
+    assert_eq!(detail, answer);
+}
+
+#[tokio::test]
+async fn each_attempt_of_a_scheduled_digest_publishes_the_same() {
+    let cloud = cloud();
+    let first = send(&cloud, &sample("schedule-digest.json")).await.unwrap();
+    let mut again = sample("schedule-digest.json");
+    again["execution_id"] = json!("another");
+    again["attempt_number"] = json!("2");
+    assert_eq!(send(&cloud, &again).await.unwrap(), first);
+    assert_eq!(first["digest_id"], "20261123T080000Z");
+    assert_eq!(first["since"], "2026-11-16T08:00:00Z");
+    assert_eq!(cloud.published().len(), 2);
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_published_is_asked_for_again() {
+    let cloud = cloud();
+    cloud.inject_at("PutEvents", Fault::Fails(ErrorClass::Transient));
+    let failure = send(&cloud, &json!({"action": "digest"}))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, "CallFailed");
 }

@@ -141,6 +141,8 @@ async fn every_sample_is_reported_once_by_the_name_of_its_event() {
             message.text
         );
         let subject = match words.split_whitespace().next() {
+            // It is about all of them.
+            Some(_) if words == "deployments digest" => "43 deployments",
             Some("stack" | "deployments") => "shop",
             Some("sync") => payload["detail"]["sync"]["stack"].as_str().unwrap(),
             _ => "shop/api",

@@ -464,6 +464,47 @@ run "stacks_deployments_and_syncs_are_reconciled_by_the_clock" {
   }
 }
 
+run "nobody_gets_a_digest_who_did_not_ask_for_one" {
+  command = plan
+
+  assert {
+    condition     = length(module.digest) == 0
+    error_message = "There is a schedule for a digest that nobody asked for."
+  }
+}
+
+run "a_digest_is_asked_of_deploy_by_the_clock" {
+  command = plan
+
+  variables {
+    digest_schedule  = "cron(0 9 ? * MON *)"
+    digest_time_zone = "Europe/Ljubljana"
+  }
+
+  assert {
+    condition     = jsondecode(module.digest[0].input).action == "digest"
+    error_message = "The schedule asks for something else than a digest."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(module.digest[0].policy).Statement : statement.Resource] == [
+      [module.deploy.arn],
+      [module.deploy.dead_letter_queue_arn],
+    ]
+    error_message = "The schedule may do something else than wake deploy."
+  }
+}
+
+run "a_digest_at_no_time_is_refused" {
+  command = plan
+
+  variables {
+    digest_schedule = "every Monday"
+  }
+
+  expect_failures = [var.digest_schedule]
+}
+
 run "another_package_has_another_key" {
   command = plan
 

@@ -64,3 +64,36 @@ run "an_expression_that_scheduler_does_not_know_is_refused" {
 
   expect_failures = [var.schedule_expression]
 }
+
+run "an_expression_without_a_time_zone_is_in_utc" {
+  command = plan
+
+  assert {
+    condition     = aws_scheduler_schedule.this.schedule_expression_timezone == "UTC"
+    error_message = "The schedule runs in a time zone that nobody asked for."
+  }
+}
+
+run "an_expression_may_have_a_time_zone" {
+  command = plan
+
+  variables {
+    schedule_expression = "cron(0 9 ? * MON *)"
+    time_zone           = "Europe/Ljubljana"
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.schedule_expression_timezone == "Europe/Ljubljana"
+    error_message = "The schedule does not run in the time zone that was asked for."
+  }
+}
+
+run "what_is_not_the_name_of_a_time_zone_is_refused" {
+  command = plan
+
+  variables {
+    time_zone = "+01:00"
+  }
+
+  expect_failures = [var.time_zone]
+}

@@ -1,12 +1,14 @@
 //! CloudFormation: requests as forms, answers in XML, as the AWS CloudFormation API Reference shows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
+use longshore_provisioning::drift::last_drift;
 use longshore_provisioning::ports::{
     Action, ChangeSet, ChangeSetKind, ChangeSetRequest, ParameterValue, ResourceToImport,
     StackObserver, StackProvisioner, TemplateSource,
 };
+use longshore_rollout::installation::rights::{NEEDED, THE_DRIFT_OF_LS};
 use longshore_stack::spec::Sensitive;
 use longshore_state::ErrorClass;
 
@@ -276,6 +278,49 @@ async fn events_are_read_page_by_page_back_to_the_beginning_of_the_last_change()
     let events = wire.cloud().events("shop").await.unwrap();
     let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids, ["2", "3"]);
+}
+
+/// What it asks CloudFormation for is what `doctor` asks IAM about.
+#[tokio::test]
+async fn the_drift_of_ls_needs_the_rights_that_doctor_looks_for_and_no_others() {
+    let wire = Wire::new(move |call| match call.name.as_str() {
+        "DescribeStacks" => answer(
+            "DescribeStacks",
+            &format!(
+                "<Stacks><member><StackName>shop</StackName><StackId>{STACK_ID}</StackId>\
+                 <CreationTime>2026-11-21T10:00:00.000Z</CreationTime>\
+                 <StackStatus>UPDATE_COMPLETE</StackStatus><DriftInformation>\
+                 <StackDriftStatus>DRIFTED</StackDriftStatus>\
+                 <LastCheckTimestamp>2026-11-21T12:00:00.000Z</LastCheckTimestamp></DriftInformation>\
+                 </member></Stacks>"
+            ),
+        ),
+        "DescribeStackResourceDrifts" => answer(
+            "DescribeStackResourceDrifts",
+            &format!(
+                "<StackResourceDrifts><member><StackId>{STACK_ID}</StackId>\
+                 <LogicalResourceId>Bucket</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+                 <StackResourceDriftStatus>DELETED</StackResourceDriftStatus>\
+                 <Timestamp>2026-11-21T12:00:00.000Z</Timestamp></member></StackResourceDrifts>"
+            ),
+        ),
+        "GetTemplate" => answer("GetTemplate", "<TemplateBody>{}</TemplateBody>"),
+        other => panic!("{other}"),
+    });
+    let found = last_drift(&wire.cloud(), "shop").await.unwrap().unwrap();
+    assert_eq!(found.drifted.len(), 1);
+    let called: BTreeSet<String> = wire
+        .names()
+        .iter()
+        .map(|name| format!("cloudformation:{name}"))
+        .collect();
+    let needed: BTreeSet<String> = NEEDED
+        .iter()
+        .filter(|(commands, _, _)| *commands == THE_DRIFT_OF_LS)
+        .flat_map(|(_, _, actions)| *actions)
+        .map(|action| (*action).to_owned())
+        .collect();
+    assert_eq!(called, needed);
 }
 
 #[tokio::test]

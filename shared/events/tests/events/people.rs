@@ -16,13 +16,15 @@ use serde_json::{Value, json};
 
 use crate::support::{UNKNOWN_FIELD, bytes, sample, with_unknown_field};
 
-const PAYLOADS: [&str; 8] = [
+const PAYLOADS: [&str; 10] = [
     "deploy/request-by-tag.json",
     "deploy/request-by-digest.json",
     "deploy/request-rollback.json",
     "deploy/request-hold.json",
     "deploy/request-resume.json",
     "deploy/request-approve.json",
+    "deploy/request-digest.json",
+    "deploy/schedule-digest.json",
     "deploy/request-reconcile.json",
     "deploy/schedule-reconcile.json",
 ];
@@ -78,7 +80,7 @@ fn every_field_refuses_every_wrong_type_by_its_name() {
         for field in payload.as_object().unwrap().keys() {
             for value in &wrong {
                 // A number is what is expected there.
-                if field == "to" && value == &json!(1) {
+                if matches!(field.as_str(), "to" | "days") && value == &json!(1) {
                     continue;
                 }
                 let mut changed = payload.clone();
@@ -110,7 +112,8 @@ fn every_field_refuses_every_wrong_type_by_its_name() {
 #[test]
 fn only_what_may_be_left_out_may_be_null() {
     let may_be_left_out = |path: &str, field: &str| {
-        matches!(field, "note" | "to" | "until" | "digest")
+        matches!(field, "note" | "to" | "until" | "digest" | "days")
+            || field == "stack" && path.contains("request-digest")
             || field == "service" && (path.contains("hold") || path.contains("resume"))
     };
     for path in PAYLOADS {
@@ -165,17 +168,17 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "ship"}),
             "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({}),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!(["deploy"]),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({"action": "reconcile", "stack": "shop"}),
@@ -204,6 +207,19 @@ fn a_payload_reads_well_in_an_error() {
             json!({"action": "hold", "stack": "shop/api"}),
             "manual payload is malformed: field `stack`: found `shop/api`, expected the name of a \
              stack, without a slash",
+        ),
+        (
+            json!({"action": "digest", "stack": "shop/api"}),
+            "manual payload is malformed: field `stack`: found `shop/api`, expected the name of a \
+             stack, without a slash",
+        ),
+        (
+            json!({"action": "digest", "days": 0}),
+            "manual payload is malformed: field `days`: found `0`, expected 1 to 90",
+        ),
+        (
+            json!({"action": "digest", "days": 91}),
+            "manual payload is malformed: field `days`: found `91`, expected 1 to 90",
         ),
         (
             json!({"action": "resume", "stack": "shop", "service": ""}),

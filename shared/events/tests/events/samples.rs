@@ -14,9 +14,9 @@ use longshore_events::longshore::{
     ContainerFailure, LongshoreEvent, ReconcileShard, SOURCE, SyncShardCompleted, TaskFailure,
 };
 use longshore_events::manual::{
-    ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ProvisionRequest, ResumePayload,
-    RollbackPayload, ScheduledSync, StackAction, StackArgument, StackPayload, SyncAction,
-    SyncPayload, SyncRequest,
+    ApprovePayload, DeployPayload, DeployRequest, DigestPayload, HoldPayload, ProvisionRequest,
+    ResumePayload, RollbackPayload, ScheduledSync, StackAction, StackArgument, StackPayload,
+    SyncAction, SyncPayload, SyncRequest,
 };
 use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
 use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
@@ -126,6 +126,25 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
                 scheduled_time: time("2026-11-20T10:00:00Z"),
                 execution_id: "d32c5kddcf5bb8c3".to_owned(),
                 attempt_number: "1".to_owned(),
+            })),
+        ),
+        (
+            "deploy/schedule-digest.json",
+            DeployEvent::Request(DeployRequest::ScheduledDigest(ScheduledRun {
+                action: ScheduledAction::Digest,
+                schedule_arn:
+                    "arn:aws:scheduler:eu-west-1:111122223333:schedule/default/longshore-digest"
+                        .to_owned(),
+                scheduled_time: time("2026-11-23T08:00:00Z"),
+                execution_id: "a17c5kddcf5bb8c3".to_owned(),
+                attempt_number: "1".to_owned(),
+            })),
+        ),
+        (
+            "deploy/request-digest.json",
+            DeployEvent::Request(DeployRequest::Digest(DigestPayload {
+                stack: Some("shop".to_owned()),
+                days: Some(30),
             })),
         ),
         ("deploy/request-by-tag.json", request("shop/api:v3", None)),
@@ -519,10 +538,11 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 25] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 26] = [
     ("notify/deployment-waiting.json", "Deployment Waiting"),
     ("notify/deployments-held.json", "Deployments Held"),
     ("notify/deployments-resumed.json", "Deployments Resumed"),
+    ("notify/deployments-digest.json", "Deployments Digest"),
     ("notify/deployment-started.json", "Deployment Started"),
     ("notify/deployment-skipped.json", "Deployment Skipped"),
     ("notify/deployment-succeeded.json", "Deployment Succeeded"),

@@ -8,10 +8,10 @@ use longshore_events::longshore::LongshoreEvent;
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, load, save, unless_lost};
 
 use super::channels::Channels;
-use super::destination::{Bot, Destination, InvalidSecret};
+use super::destination::{Destination, InvalidSecret};
 use super::kept::{KeptMessage, Notice, PostState, Step, step};
 use super::ports::{MessagePoster, SecretError, WebhookSecret};
-use super::topic::{Topic, asks_somebody, is_only_an_edit};
+use super::topic::{Topic, asks_somebody, is_only_an_edit, is_posted_once};
 use super::trouble::PostError;
 use crate::message::{Console, Message, message};
 
@@ -133,19 +133,22 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     ) -> Result<(), AnnounceError> {
         let clock = Clock::new(DateTime::UNIX_EPOCH, time_left);
         let (channels, is_fresh) = self.channels(&clock).await?;
-        let posted = self.post(channels.default_destination(), message, &clock);
-        match posted.await {
+        let post = async |channels: &Channels| {
+            let destination = channels.default_destination();
+            let posted = self.post(destination, message, &clock).await;
+            posted.map(drop).map_err(AnnounceError::from)
+        };
+        match post(&channels).await {
             Err(error) if !is_fresh && is_of_destination(&error) => {
-                let renewed = self.renewed(&channels, error, &clock).await?;
-                self.post(renewed.default_destination(), message, &clock)
-                    .await
+                post(&self.renewed(&channels, error, &clock).await?).await
             }
             outcome => outcome,
         }
     }
 
     /// Posts `event`, for at most `time_left` in all: a webhook by a message, a bot by a message for each
-    /// [`Topic`], which is edited as it goes. What is known of these messages is kept in `messages`. A
+    /// [`Topic`], which is edited as it goes. What is known of these messages is kept in `messages`, and that a webhook
+    /// has posted what people are to hear of once. A
     /// destination that was read earlier and is not valid any more is read again as in
     /// [`Self::announce`].
     ///
@@ -176,8 +179,10 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                 only_as_edit,
                 asks_somebody: asks_somebody(event) || channel.mentions_somebody(event),
             });
-            if let (Destination::Bot(bot), Some(notice)) = (destination, &notice) {
-                match self.keep_up(bot, notice, messages, &clock).await {
+            let is_kept = matches!(destination, Destination::Bot(_)) || is_posted_once(event);
+            if let Some(notice) = notice.filter(|_| is_kept) {
+                let kept = self.keep_up(destination, &notice, messages, &clock);
+                match kept.await {
                     // Where its message is in Slack is not known: another one is posted.
                     Err(AnnounceError::Store { topic, problem })
                         if problem.class == ErrorClass::Unreadable =>
@@ -190,9 +195,8 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             if only_as_edit {
                 return Ok(NotifyOutcome::Ignored);
             }
-            self.post(destination, &message, &clock)
-                .await
-                .map(|()| NotifyOutcome::Posted)
+            self.post(destination, &message, &clock).await?;
+            Ok(NotifyOutcome::Posted)
         };
         let (channels, is_fresh) = self.channels(&clock).await?;
         match notify(&channels).await {
@@ -203,27 +207,29 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         }
     }
 
+    /// Posts a message, and answers where it is.
     async fn post(
         &self,
         destination: &Destination,
         message: &Message,
         clock: &Clock,
-    ) -> Result<(), AnnounceError> {
-        match destination {
+    ) -> Result<PostState, PostError> {
+        let left = clock.left();
+        Ok(match destination {
             Destination::Webhook(webhook) => {
-                self.poster.post(webhook, message, clock.left()).await?;
+                self.poster.post(webhook, message, left).await?;
+                PostState::Sent
             }
             Destination::Bot(bot) => {
-                self.poster.post_as_bot(bot, message, clock.left()).await?;
+                PostState::Posted(self.poster.post_as_bot(bot, message, left).await?)
             }
-        }
-        Ok(())
+        })
     }
 
     /// Updates the message of a topic to what is newest.
     async fn keep_up<Store: DocumentStore>(
         &self,
-        bot: &Bot,
+        destination: &Destination,
         notice: &Notice,
         messages: &Store,
         clock: &Clock,
@@ -237,12 +243,13 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             let (known, version) = load(messages, topic).await.map_err(failed)?.unzip();
             match step(known.as_ref(), notice, clock.now()) {
                 Step::Ignore => return Ok(NotifyOutcome::Ignored),
+                Step::Leave => return Ok(NotifyOutcome::Outdated),
                 Step::Wait => tokio::time::sleep(LOOK_AGAIN.min(clock.left())).await,
                 Step::Post(claim) => {
                     let saved = save(messages, topic, &claim, version.as_ref()).await;
                     if let Some(version) = unless_lost(saved).map_err(failed)? {
                         return self
-                            .post_claimed(bot, topic, claim, &version, messages, clock)
+                            .post_claimed(destination, topic, claim, &version, messages, clock)
                             .await;
                     }
                 }
@@ -251,6 +258,10 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                     posted,
                     is_new,
                 } => {
+                    // A bot posted it, and there is none any more.
+                    let Destination::Bot(bot) = destination else {
+                        return Ok(NotifyOutcome::Outdated);
+                    };
                     // Written before it is shown: whoever comes meanwhile must not show an older stage.
                     let version = if is_new {
                         let saved = save(messages, topic, &kept, version.as_ref()).await;
@@ -274,7 +285,14 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
                             match unless_lost(saved).map_err(failed)? {
                                 Some(version) => {
                                     return self
-                                        .post_claimed(bot, topic, claim, &version, messages, clock)
+                                        .post_claimed(
+                                            destination,
+                                            topic,
+                                            claim,
+                                            &version,
+                                            messages,
+                                            clock,
+                                        )
                                         .await;
                                 }
                                 None => continue,
@@ -300,25 +318,16 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     /// Posts what is claimed, and keeps where it is.
     async fn post_claimed<Store: DocumentStore>(
         &self,
-        bot: &Bot,
+        destination: &Destination,
         topic: &Topic,
         claim: KeptMessage,
         version: &Version,
         messages: &Store,
         clock: &Clock,
     ) -> Result<NotifyOutcome, AnnounceError> {
-        let outcome = self
-            .poster
-            .post_as_bot(bot, &claim.message, clock.left())
-            .await;
+        let outcome = self.post(destination, &claim.message, clock).await;
         let (kept, outcome) = match outcome {
-            Ok(posted) => (
-                KeptMessage {
-                    place: PostState::Posted(posted),
-                    ..claim
-                },
-                Ok(NotifyOutcome::Posted),
-            ),
+            Ok(place) => (KeptMessage { place, ..claim }, Ok(NotifyOutcome::Posted)),
             // The next one need not wait until the claim is over.
             Err(error) => (claim.released(clock.now()), Err(error.into())),
         };

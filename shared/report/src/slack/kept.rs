@@ -43,6 +43,8 @@ pub enum PostState {
         until: DateTime<Utc>,
     },
     Posted(PostedMessage),
+    /// A webhook has posted it: Slack does not say what it calls that message.
+    Sent,
 }
 
 /// What Slack calls a message.
@@ -90,7 +92,7 @@ fn problem(key: &str, body: Vec<u8>) -> Option<String> {
         .strip_prefix(MESSAGES)
         .and_then(|topic| topic.strip_suffix(".json")?.split_once('/'));
     match topic {
-        Some(("deployment" | "stack" | "sync", id)) if !id.is_empty() => {
+        Some(("deployment" | "stack" | "sync" | "digest", id)) if !id.is_empty() => {
             check(body, |_: &KeptMessage| None)
         }
         _ => Some(not_a_key()),
@@ -113,6 +115,8 @@ pub(crate) enum Step {
     Ignore,
     /// Somebody posts it now: look again soon.
     Wait,
+    /// It is posted, and cannot be edited.
+    Leave,
     /// Keep this claim, then post.
     Post(KeptMessage),
     /// Edit it to what is kept, after that was written where it is new.
@@ -146,6 +150,7 @@ pub(crate) fn step(kept: Option<&KeptMessage>, notice: &Notice, now: DateTime<Ut
         PostState::Claimed { until } if now < *until => Step::Wait,
         PostState::Claimed { .. } if is_new => Step::Post(latest.claimed(now)),
         PostState::Claimed { .. } => Step::Post(kept.clone().claimed(now)),
+        PostState::Sent => Step::Leave,
         PostState::Posted(_) if is_new && notice.asks_somebody => Step::Post(latest.claimed(now)),
         PostState::Posted(posted) => Step::Edit {
             kept: if is_new {
@@ -275,6 +280,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_webhook_has_posted_is_left_as_it_is() {
+        let kept = kept(Rank::Ended, 1, PostState::Sent);
+        for seconds in [1, 2] {
+            let notice = notice(Rank::Ended, seconds);
+            assert_eq!(step(Some(&kept), &notice, at(10)), Step::Leave);
+        }
+    }
+
+    #[test]
     fn what_is_only_an_edit_waits_for_nobody_and_posts_nothing() {
         let mut notice = notice(Rank::GoesOn, 1);
         notice.only_as_edit = true;
@@ -295,6 +309,7 @@ mod tests {
         for place in [
             PostState::Claimed { until: at(3) },
             PostState::Posted(posted()),
+            PostState::Sent,
         ] {
             let kept = kept(Rank::GoesOn, 2, place);
             let written = serde_json::to_string(&kept).unwrap();

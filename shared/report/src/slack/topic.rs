@@ -1,5 +1,5 @@
 //! What the messages of one deployment, one change of a stack or one sync have in common: with a bot they
-//! are one message, which is edited as it goes.
+//! are one message, which is edited as it goes. A digest is one message, however often it is published.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 /// What one message is about for as long as that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic {
-    /// `deployment`, `stack` or `sync`.
+    /// `deployment`, `stack`, `sync` or `digest`.
     pub kind: &'static str,
-    /// Its id: a sync's; the stack and the id of its change with a slash between them; or stack, service and
+    /// Its id: a sync's or a digest's; the stack and the id of its change with a slash between them; or stack, service and
     /// the deployment's id, which the deployments of one push share.
     pub id: String,
 }
@@ -130,6 +130,16 @@ impl Topic {
                 let at = event.outcome.finished_at;
                 Some(Self::of_sync(&event.sync, Rank::Ended, at))
             }
+            LongshoreEvent::DeploymentsDigest(event) => Some((
+                Self {
+                    kind: "digest",
+                    id: event.digest_id.clone(),
+                },
+                Stage {
+                    rank: Rank::Ended,
+                    at: event.until,
+                },
+            )),
             LongshoreEvent::DeploymentStabilized(_)
             | LongshoreEvent::ReconcileShard(_)
             | LongshoreEvent::DeploymentsHeld(_)
@@ -194,6 +204,11 @@ pub(crate) fn is_only_an_edit(event: &LongshoreEvent) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether people hear of an event once, however often it is published: also by a webhook, which cannot edit.
+pub(crate) fn is_posted_once(event: &LongshoreEvent) -> bool {
+    matches!(event, LongshoreEvent::DeploymentsDigest(_))
 }
 
 /// Whether an event asks somebody to do something: then it is a new message, because nobody is notified of

@@ -3,6 +3,7 @@
 mod all;
 mod any;
 mod deployments;
+mod digest;
 mod scaled;
 mod scene;
 mod stacks;

@@ -5,9 +5,11 @@ mod scene;
 use std::time::Duration;
 
 use longshore_events::longshore::{
-    DeploymentSucceeded, LongshoreEvent, ReleaseRefused, SkipReason, SyncShardCompleted, WaitReason,
+    DeploymentSucceeded, DeploymentsDigest, LongshoreEvent, ReleaseRefused, SkipReason,
+    SyncShardCompleted, WaitReason,
 };
 use longshore_events::transfer::TransferReport;
+use longshore_report::samples::{busy_week, digest};
 use longshore_report::{
     Announcer, Console, DOCUMENTS, KeptMessage, NotifyOutcome, PostError, PostState, Topic, message,
 };
@@ -156,7 +158,9 @@ async fn what_is_kept_of_a_message_and_cannot_be_read_keeps_no_event_back() {
 #[tokio::test]
 async fn only_what_notify_writes_is_a_document_below_its_prefix() {
     let scene = Scene::with(BOT);
-    scene.post_all(&[started(), planned()]).await;
+    scene
+        .post_all(&[started(), planned(), digest(busy_week())])
+        .await;
     let cloud = FakeCloud::default();
     let bucket = &scene.kept.bucket;
     let keys = bucket.objects().keys("");
@@ -164,7 +168,7 @@ async fn only_what_notify_writes_is_a_document_below_its_prefix() {
         let kept = bucket.objects().read(&Address::of_state(key.clone()));
         cloud.objects().put_bytes(&key, kept.unwrap().0);
     }
-    assert_eq!(cloud.objects().keys("messages/").len(), 2);
+    assert_eq!(cloud.objects().keys("messages/").len(), 3);
     assert_eq!(DOCUMENTS.examine(&cloud).await.unwrap(), []);
     for key in [
         "messages/deployment.json",
@@ -190,6 +194,42 @@ async fn a_webhook_posts_a_message_for_each_event_and_keeps_nothing() {
     assert_eq!(reported, [NotifyOutcome::Posted; 3]);
     assert_eq!(scene.channel.to_webhooks.lock().unwrap().len(), 3);
     assert!(scene.kept.bucket.objects().keys("").is_empty());
+}
+
+/// A schedule's run may come twice, and its event, too.
+#[tokio::test]
+async fn a_digest_that_comes_twice_is_posted_once_by_a_bot_and_by_a_webhook() {
+    let digest = digest(busy_week());
+    let bot = Scene::with(BOT);
+    let reported = bot.post_all(&[digest.clone(), digest.clone()]).await;
+    assert_eq!(reported, [NotifyOutcome::Posted, NotifyOutcome::Edited]);
+    assert_eq!(bot.channel.texts(), [text(&digest)]);
+    let webhook = Scene::with(WEBHOOK);
+    let reported = webhook.post_all(&[digest.clone(), digest.clone()]).await;
+    assert_eq!(reported, [NotifyOutcome::Posted, NotifyOutcome::Outdated]);
+    assert_eq!(webhook.channel.to_webhooks.lock().unwrap().len(), 1);
+    // That it was posted is a document that a new process and `doctor` read.
+    let (topic, _) = Topic::of(&digest).unwrap();
+    assert_eq!(webhook.kept.get(&topic).place, PostState::Sent);
+    let other = LongshoreEvent::DeploymentsDigest(match digest {
+        LongshoreEvent::DeploymentsDigest(digest) => DeploymentsDigest {
+            digest_id: "20261128T120000Z".to_owned(),
+            ..digest
+        },
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(webhook.post_all(&[other]).await, [NotifyOutcome::Posted]);
+}
+
+#[tokio::test]
+async fn a_digest_that_a_webhook_did_not_take_is_posted_by_the_next_attempt() {
+    let scene = Scene::with(WEBHOOK);
+    let digest = digest(busy_week());
+    scene.channel.fail(PostError::NoTime);
+    scene.publish(&digest).await.unwrap_err();
+    let reported = scene.post_all(&[digest.clone(), digest]).await;
+    assert_eq!(reported, [NotifyOutcome::Posted, NotifyOutcome::Outdated]);
+    assert_eq!(scene.channel.to_webhooks.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ pub enum On {
     Anything,
 }
 
+/// What `ls` shows besides what runs; without the rights for it, it shows the rest.
+pub const THE_DRIFT_OF_LS: &str = "the drift that ls shows";
+
 /// Which commands need which actions on what: those that they call with the rights of whoever gives them.
 pub const NEEDED: &[(&str, On, &[&str])] = &[
     ("every command", On::Bucket, &["s3:ListBucket"]),
@@ -27,6 +30,15 @@ pub const NEEDED: &[(&str, On, &[&str])] = &[
             "ecs:DescribeServiceRevisions",
             "ecs:DescribeServices",
             "ecs:ListServiceDeployments",
+        ],
+    ),
+    (
+        THE_DRIFT_OF_LS,
+        On::Anything,
+        &[
+            "cloudformation:DescribeStackResourceDrifts",
+            "cloudformation:DescribeStacks",
+            "cloudformation:GetTemplate",
         ],
     ),
     (

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use longshore_rollout::installation::rights::NEEDED;
 use longshore_rollout::installation::{
-    Examined, Meant, RULES_OF_AWS, RULES_OF_LONGSHORE, SCHEDULES, examine,
+    Examined, Meant, OPTIONAL_SCHEDULES, RULES_OF_AWS, RULES_OF_LONGSHORE, SCHEDULES, examine,
 };
 use longshore_state::ErrorClass;
 use longshore_testkit::{FakeCloud, Fault, installed};
@@ -244,6 +244,23 @@ async fn rules_and_schedules_that_wake_nobody_are_named() {
         "it is disabled",
         "Terraform",
     );
+
+    // Nobody has to have a digest. Whoever has one wants to hear that it does not come.
+    let examined = broken(|cloud, _| {
+        let mut installation = cloud.installation();
+        let mut digest = installation.schedules["longshore-reconcile"].clone();
+        digest.is_enabled = false;
+        installation
+            .schedules
+            .insert("longshore-digest".to_owned(), digest);
+    })
+    .await;
+    only(
+        &examined,
+        "schedule longshore-digest",
+        "it is disabled: nothing asks deploy for it",
+        "Terraform",
+    );
 }
 
 #[tokio::test]
@@ -271,6 +288,25 @@ async fn what_the_caller_may_not_do_is_said_by_command_and_is_no_fault_of_the_in
          policy allows on some resources, it works for these"
     );
     assert_eq!(scale.about, "your rights: scale");
+}
+
+#[tokio::test]
+async fn whoever_may_not_see_drift_reads_that_ls_and_drift_lack_it() {
+    let examined = broken(|cloud, _| {
+        let action = "cloudformation:DescribeStackResourceDrifts".to_owned();
+        cloud.installation().refused = [(action, "*".to_owned())].into();
+    })
+    .await;
+    let about: Vec<&str> = examined
+        .findings
+        .iter()
+        .map(|finding| finding.about.as_str())
+        .collect();
+    assert_eq!(
+        about,
+        ["your rights: the drift that ls shows", "your rights: drift"]
+    );
+    assert!(examined.is_whole());
 }
 
 #[tokio::test]
@@ -361,8 +397,9 @@ fn known(known: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn the_rules_and_the_schedules_are_those_of_the_terraform() {
     let rules = [&RULES_OF_AWS[..], &RULES_OF_LONGSHORE].concat();
+    let schedules = [&SCHEDULES[..], &OPTIONAL_SCHEDULES].concat();
     assert_eq!(written("rule", "function_name "), known(&rules));
-    assert_eq!(written("schedule", "function_arn "), known(&SCHEDULES));
+    assert_eq!(written("schedule", "function_arn "), known(&schedules));
 }
 
 #[test]

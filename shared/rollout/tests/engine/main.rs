@@ -9,6 +9,8 @@ mod course;
 #[cfg(test)]
 mod deploying;
 #[cfg(test)]
+mod digest;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod dry_run;

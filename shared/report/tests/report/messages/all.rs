@@ -13,9 +13,9 @@ use proptest::prelude::*;
 
 use super::any::{any_event, any_message};
 use super::scene::{
-    Sample, deployment, every, failed, held, message, payload, refused, resumed, rolled_back,
-    skipped, stack_applying, stack_failed, stack_ready, started, sync_failed, sync_planned,
-    sync_progressed, task_failure, texts, waiting,
+    Sample, busy_week, deployment, digest, every, failed, held, message, payload, refused, resumed,
+    rolled_back, skipped, stack_applying, stack_failed, stack_ready, started, sync_failed,
+    sync_planned, sync_progressed, task_failure, texts, waiting,
 };
 
 #[test]
@@ -90,11 +90,12 @@ fn each_kind_of_event_has_a_symbol_of_its_own() {
         sync_progressed(0),
         held(None),
         resumed(),
+        digest(busy_week()),
     ]
     .iter()
     .filter_map(|event| message(event).text.chars().next())
     .collect();
-    assert_eq!(symbols.len(), 18);
+    assert_eq!(symbols.len(), 19);
 }
 
 #[test]

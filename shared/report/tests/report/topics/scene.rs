@@ -74,6 +74,7 @@ impl Channel {
 
 impl MessagePoster for &Channel {
     async fn post(&self, _: &WebhookUrl, message: &Message, _: Duration) -> Result<(), PostError> {
+        self.interrupted().await?;
         self.to_webhooks.lock().unwrap().push(message.clone());
         Ok(())
     }
