@@ -48,6 +48,11 @@ output "dead_letter_queue_urls" {
   value       = module.longshore.dead_letter_queue_urls
 }
 
+output "slack_button_url" {
+  description = "URL that takes presses of buttons. On the local cloud, the emulator answers for its host."
+  value       = module.longshore.slack_button_url
+}
+
 output "slack_webhook_secret_name" {
   description = "Name of the secret that holds the URL of the Slack webhook, or the token of a Slack bot."
   value       = module.longshore.slack_webhook_secret_name

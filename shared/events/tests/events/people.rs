@@ -16,13 +16,14 @@ use serde_json::{Value, json};
 
 use crate::support::{UNKNOWN_FIELD, bytes, sample, with_unknown_field};
 
-const PAYLOADS: [&str; 8] = [
+const PAYLOADS: [&str; 9] = [
     "deploy/request-by-tag.json",
     "deploy/request-by-digest.json",
     "deploy/request-rollback.json",
     "deploy/request-hold.json",
     "deploy/request-resume.json",
     "deploy/request-approve.json",
+    "deploy/request-reject.json",
     "deploy/request-reconcile.json",
     "deploy/schedule-reconcile.json",
 ];
@@ -165,17 +166,17 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "ship"}),
             "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `reject`, `run` or `reconcile`",
         ),
         (
             json!({}),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `reject`, `run` or `reconcile`",
         ),
         (
             json!(["deploy"]),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `reject`, `run` or `reconcile`",
         ),
         (
             json!({"action": "reconcile", "stack": "shop"}),

@@ -131,6 +131,8 @@ impl Topic {
                 Some(Self::of_sync(&event.sync, Rank::Ended, at))
             }
             LongshoreEvent::DeploymentStabilized(_)
+            | LongshoreEvent::ActionRequested(_)
+            | LongshoreEvent::ActionRefused(_)
             | LongshoreEvent::ReconcileShard(_)
             | LongshoreEvent::DeploymentsHeld(_)
             | LongshoreEvent::DeploymentsResumed(_)
