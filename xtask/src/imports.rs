@@ -97,7 +97,7 @@ const BELOW_CLI: [&str; 12] = [
 ];
 
 /// The one table. A package without a line in it is refused, so that a new one is thought about.
-const RULES: [Rule; 25] = [
+const RULES: [Rule; 26] = [
     rule("longshore-events", &[], &[]),
     rule("longshore-state", &["longshore-events"], &[]),
     rule(

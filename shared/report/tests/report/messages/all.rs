@@ -208,7 +208,7 @@ proptest! {
                         };
                         prop_assert!(characters(text) <= BUTTON_TEXT);
                         prop_assert!(value.chars().count() <= BUTTON_VALUE);
-                        for Confirm { text: Text::Mrkdwn { text, .. } | Text::PlainText { text }, .. } in confirm {
+                        if let Some(Confirm { text: Text::Mrkdwn { text, .. } | Text::PlainText { text }, .. }) = confirm {
                             prop_assert!(characters(text) <= CONFIRM_TEXT);
                         }
                     }
