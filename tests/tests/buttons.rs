@@ -131,7 +131,7 @@ fn waiting(stack: &str) -> Result<(Scene, String, Value)> {
         json!({"approval": {"expires_after_minutes": 60}}),
     )])?;
     let digest = scene.push("v2", &serves("v2"))?;
-    let message = scene.wait_until_published(&["needs approval", "v2"])?;
+    let message = scene.wait_until_published(&["needs approval", "api v2"])?;
     Ok((scene, digest, message.body))
 }
 
@@ -158,7 +158,7 @@ fn a_button_approves_and_the_next_message_and_the_history_name_who_pressed_it() 
     ensure!(answer.status == 200, "refused: {answer:?}");
     scene.wait_until_runs(&digest)?;
     let succeeded =
-        scene.wait_until_published(&["succeeded", "v2", "Approved by", "u0ada (U0ADA)"])?;
+        scene.wait_until_published(&["succeeded", "api v2", "Approved by", "u0ada (U0ADA)"])?;
     let said = told(&scene, ADA)?;
     ensure!(said.len() == 1, "not told once: {said:?}");
 
@@ -168,7 +168,7 @@ fn a_button_approves_and_the_next_message_and_the_history_name_who_pressed_it() 
     }
     stays_so("it was deployed once", QUIET, || {
         let counts = (
-            scene.count_published(&["started", "v2"])?,
+            scene.count_published(&["deployment started", "api v2"])?,
             scene.count_published(&["refused"])?,
         );
         Ok(if counts == (1, 0) {
@@ -275,7 +275,7 @@ fn a_button_rejects_holds_and_resumes_and_a_press_that_comes_too_late_is_refused
     let (scene, _, message) = waiting("rejected")?;
     let reject = button(&message, "longshore:reject")?;
     ensure!(press(&scene, ADA, &reject)?.status == 200, "not taken");
-    scene.wait_until_published(&["skipped", "v2", "Rejected by", "u0ada (U0ADA)"])?;
+    scene.wait_until_published(&["skipped", "api v2", "Rejected by", "u0ada (U0ADA)"])?;
     let approve = button(&message, "longshore:approve")?;
     ensure!(press(&scene, ADA, &approve)?.status == 200, "not taken");
     scene.wait_until_published(&["Approval refused", "nothing waits", "u0ada (U0ADA)"])?;
@@ -296,7 +296,7 @@ fn a_button_rejects_holds_and_resumes_and_a_press_that_comes_too_late_is_refused
 /// No deployment of `v2` began, and none does.
 fn nothing_happens(scene: &Scene) -> Result<()> {
     stays_so("nothing was deployed", QUIET, || {
-        let count = scene.count_published(&["started", "v2"])?;
+        let count = scene.count_published(&["deployment started", "api v2"])?;
         Ok(if count == 0 {
             Seen::Yes(())
         } else {

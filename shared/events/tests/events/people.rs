@@ -185,7 +185,7 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "rollback", "stack": "shop", "service": "api", "image": "shop/api:v2"}),
             "manual payload is malformed: field `image`: unknown field `image`, expected one of \
-             `stack`, `service`, `to`, `note`, `by`",
+             `stack`, `service`, `to`, `from`, `note`, `by`",
         ),
         (
             json!({"action": "rollback", "stack": "shop", "service": "api", "to": 0}),
