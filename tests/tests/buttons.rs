@@ -125,7 +125,7 @@ fn told(scene: &Scene, user: &str) -> Result<Vec<String>> {
 fn waiting(stack: &str) -> Result<(Scene, String, Value)> {
     let scene = Scene::new(stack)?;
     scene.push("v1", &serves("v1"))?;
-    scene.wait_until_published(&["succeeded", "v1"])?;
+    scene.wait_until_published(&["succeeded", "api v1"])?;
     scene.put_route(&[(
         &scene.service,
         json!({"approval": {"expires_after_minutes": 60}}),
