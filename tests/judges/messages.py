@@ -62,10 +62,12 @@ def _faults_of_block(block):
         return
     try:
         parsed.validate_json()
+        # Elements are validated with it.
+        known = parsed.to_dict()
     except SlackObjectFormationError as error:
         yield f"is refused by Slack's models: {error}"
     else:
-        lost = _lost(block, parsed.to_dict())
+        lost = _lost(block, known)
         if lost:
             yield f"has what Slack's models do not know: {', '.join(lost)}"
     if block["type"] == "actions":
