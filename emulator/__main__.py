@@ -218,6 +218,7 @@ def main():
         "control": control_address,
         "slack_webhook_url": control_address + slack.PATH,
         "slack_api_url": control_address + slack.API_PATH,
+        "slack_signing_secret": slack.SIGNING_SECRET,
         "slack_bot": {"bot_token": slack.BOT_TOKEN, "channel": slack.CHANNEL},
         "homebrew": homebrew.address(),
         "region": arguments.region,

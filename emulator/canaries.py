@@ -16,7 +16,7 @@ _BELONGS = re.compile(
     "|".join(
         (
             # The Slack that it is for.
-            r"slack\.(PATH|BOT_TOKEN)",
+            r"slack\.(PATH|BOT_TOKEN|SIGNING_SECRET)",
             # The stack file that says it, in all of its versions.
             r".+\.s3\._(buckets|object_versions)\..*\bstacks/[^/]+\.(yaml|yml|json)\W.*",
             # A parameter that CloudFormation shows to nobody, and the secret that is made of it.

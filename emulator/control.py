@@ -53,6 +53,7 @@ def _aged(value):
 _READ = {
     "/slack/messages": slack.messages,
     "/slack/refused": slack.refused,
+    "/slack/personal": slack.personal,
     "/events": events.recorded,
     "/containers": _running_containers,
     "/container-instances": container_instances.tried,
@@ -110,6 +111,9 @@ class _Requests(BaseHTTPRequestHandler):
         elif self.path.startswith("/slack/services/"):
             status, headers, text = slack.post(self.path, raw)
             self._answer(status, text.encode(), headers, "text/html")
+        elif self.path.startswith(slack.ACTIONS_PATH):
+            status, text = slack.answer_personally(self.path, raw)
+            self._answer(status, text.encode(), content_type="text/html")
         elif self.path.startswith(slack.API_PATH + "/"):
             status, headers, value = slack.call(self.path.removeprefix(slack.API_PATH + "/"), authorization, raw)
             self._answer(status, json.dumps(value).encode(), headers)

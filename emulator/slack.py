@@ -14,12 +14,19 @@ PATH = f"/slack/services/T00000000/B00000000/{canaries.MARK}-webhook"
 API_PATH = "/slack/api"
 BOT_TOKEN = f"xoxb-{canaries.MARK}-bot"
 CHANNEL = "C00000000"
+# What the fake app signs with; who tests presses signs, too.
+SIGNING_SECRET = f"{canaries.MARK}-signing"
+# Where answers go that only one person sees.
+ACTIONS_PATH = "/slack/actions/"
 _MOST_BLOCKS = 50
 _LONGEST_HEADER = 150
 _LONGEST_SECTION = 3000
 _LONGEST_FIELD = 2000
 _MOST_FIELDS = 10
 _MOST_ELEMENTS = 10
+_MOST_BUTTONS = 25
+_LONGEST_BUTTON = 75
+_LONGEST_VALUE = 2000
 _LONGEST_TEXT = 40000
 _BLOCK_TYPES = {
     "actions", "context", "context_actions", "divider", "file", "header", "image", "input", "markdown", "rich_text",
@@ -30,6 +37,7 @@ _lock = threading.Lock()
 _numbers = itertools.count(1)
 _messages = []
 _refused = []
+_personal = []
 _answers = []
 
 
@@ -43,10 +51,26 @@ def refused():
         return list(_refused)
 
 
+def personal():
+    with _lock:
+        return list(_personal)
+
+
+def answer_personally(path, raw):
+    """What Slack answers to a post to a `response_url`: status and text. It keeps what only one person sees."""
+    body, problem = _checked(raw)
+    if problem or body.get("response_type") != "ephemeral":
+        return 400, problem or "not_ephemeral"
+    with _lock:
+        _personal.append({**_received(raw, body), "path": path})
+    return 200, "ok"
+
+
 def forget():
     with _lock:
         _messages.clear()
         _refused.clear()
+        _personal.clear()
         _answers.clear()
 
 
@@ -180,9 +204,28 @@ def _block_is_valid(block):
         return _text_is_valid(block.get("text"), _LONGEST_HEADER, ("plain_text",))
     if block["type"] == "section":
         return _section_is_valid(block)
+    if block["type"] == "actions":
+        return _each(block.get("elements"), _MOST_BUTTONS, _button_is_valid)
     if block["type"] == "context":
         return _each(block.get("elements"), _MOST_ELEMENTS, _context_element_is_valid)
     return True
+
+
+def _button_is_valid(button):
+    if not isinstance(button, dict) or button.get("type") != "button":
+        return False
+    if not _text_is_valid(button.get("text"), _LONGEST_BUTTON, ("plain_text",)):
+        return False
+    if len(str(button.get("value", ""))) > _LONGEST_VALUE or not 0 < len(str(button.get("action_id", "-"))) <= 255:
+        return False
+    if button.get("style", "primary") not in ("primary", "danger"):
+        return False
+    confirm = button.get("confirm")
+    return confirm is None or (
+        _text_is_valid(confirm.get("title"), 100, ("plain_text",))
+        and _text_is_valid(confirm.get("text"), 300)
+        and all(_text_is_valid(confirm.get(name), 30, ("plain_text",)) for name in ("confirm", "deny"))
+    )
 
 
 def _section_is_valid(block):

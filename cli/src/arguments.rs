@@ -157,6 +157,7 @@ impl Command {
                 AwsCommand::Hold(arguments) => arguments.output,
                 AwsCommand::Resume(arguments) => arguments.output,
                 AwsCommand::Approve(arguments) => arguments.output,
+                AwsCommand::Reject(arguments) => arguments.output,
                 AwsCommand::Status(arguments) => arguments.output,
                 AwsCommand::History(arguments) => arguments.output,
                 AwsCommand::Digest(arguments) => arguments.output,
@@ -323,6 +324,9 @@ pub enum AwsCommand {
     /// Let the deployment begin that waits to be approved
     #[command(after_help = "Examples:\n  longshore approve shop/api --wait")]
     Approve(ApproveArguments),
+    /// Never let the deployment begin that waits to be approved
+    #[command(after_help = "Examples:\n  longshore reject shop/api --digest 1a2b3c4d5e6f")]
+    Reject(RejectArguments),
     /// Show all stacks: their last change, their services, and what runs
     #[command(after_help = "Examples:\n  longshore ls\n  longshore ls --output json")]
     Ls(LsArguments),
@@ -547,6 +551,22 @@ pub struct ApproveArguments {
     /// Whether to wait for the outcome.
     #[command(flatten)]
     pub wait: WaitArguments,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `longshore reject`.
+#[derive(Debug, Args)]
+pub struct RejectArguments {
+    /// The service, as <stack>/<service>
+    pub service: ServiceArgument,
+    /// Only if this is what waits: the image's digest, or at least twelve digits of it
+    #[arg(long)]
+    pub digest: Option<DigestPrefix>,
+    /// Say what would be rejected; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -32,6 +32,7 @@ pub fn is_reported(command: &AwsCommand) -> bool {
             | AwsCommand::Hold(_)
             | AwsCommand::Resume(_)
             | AwsCommand::Approve(_)
+            | AwsCommand::Reject(_)
             | AwsCommand::Dashboard(_)
     )
 }

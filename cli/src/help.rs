@@ -26,6 +26,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "restart",
             "scale",
             "approve",
+            "reject",
             "hold",
             "resume",
             "run",

@@ -1,6 +1,6 @@
-//! `longshore hold`, `resume` and `approve`.
+//! `longshore hold`, `resume`, `approve` and `reject`.
 
-use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_events::manual::{ApprovePayload, HoldPayload, RejectPayload, ResumePayload};
 use longshore_policy::route::ServiceId;
 use longshore_report::words::minute;
 use longshore_rollout::dry_run::{DryRun, Would};
@@ -8,11 +8,13 @@ use longshore_rollout::engine::Outcome;
 use longshore_rollout::ports::{Cloud, TaskLogs};
 use longshore_rollout::record::Hold;
 use longshore_rollout::service_view::ServiceViews;
-use longshore_rollout::triggers::hold::{Approved, HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::hold::{
+    Approved, HoldError, HoldOutcome, approve, hold, reject, resume,
+};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Status};
-use crate::arguments::{ApproveArguments, HoldArguments, Output, ResumeArguments};
+use crate::arguments::{ApproveArguments, HoldArguments, Output, RejectArguments, ResumeArguments};
 use crate::caller::caller;
 use crate::outcome::{self, DRY_RUN, in_words, waits_for, with_note, worker, would_in_words};
 use crate::until::Until;
@@ -56,6 +58,7 @@ pub async fn run_resume<C: Cloud + TaskLogs + ServiceViews>(
         output,
     } = arguments;
     let payload = ResumePayload {
+        held_since: None,
         stack: subject.stack,
         service: subject.service,
         note,
@@ -152,6 +155,34 @@ pub async fn run_approve<C: Cloud + TaskLogs + ServiceViews>(
         outcome,
     } = approve(cloud, &payload, &worker()).await?;
     answer(cloud, &outcome, &request_id, &"what waited", wait, output).await
+}
+
+/// Never lets go out what waits to be approved.
+pub async fn run_reject<C: Cloud>(cloud: &C, arguments: RejectArguments) -> anyhow::Result<String> {
+    let RejectArguments {
+        service,
+        digest,
+        dry_run,
+        output,
+    } = arguments;
+    let name = format!("{}/{}", service.stack, service.service);
+    let payload = RejectPayload {
+        stack: service.stack,
+        service: service.service,
+        digest,
+        by: caller(),
+    };
+    let image = match dry_run {
+        true => reject(&DryRun::of(cloud), &payload, &worker()).await?,
+        false => reject(cloud, &payload, &worker()).await?,
+    };
+    Ok(match (output, dry_run) {
+        (Output::Json, _) => serde_json::to_string_pretty(&json!({
+            "stack": payload.stack, "service": payload.service, "rejected": image, "dry_run": dry_run,
+        }))?,
+        (Output::Text, true) => format!("{image} would be rejected on {name}\n{DRY_RUN}"),
+        (Output::Text, false) => format!("{image} is rejected on {name}"),
+    })
 }
 
 /// What would come of it for each service, by the outcomes of a dry run.
@@ -307,6 +338,8 @@ fn line(outcome: &Result<HoldOutcome, HoldError>) -> String {
 mod tests {
     use chrono::{DateTime, Utc};
     use longshore_events::longshore::WaitReason;
+    use longshore_policy::route::Subscriber;
+    use longshore_policy::settings::{Approval, RolloutSettings};
     use longshore_rollout::triggers::push::deploy_push;
     use longshore_rollout::triggers::reconcile::reconcile;
     use longshore_testkit::{FakeCloud, digest, subscriber};
@@ -448,6 +481,40 @@ mod tests {
         );
         assert_eq!(cloud.updates(&api), 0);
         assert!(cloud.record(&api).unwrap().hold.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_waits_to_be_approved_is_rejected_after_a_dry_run_has_changed_nothing() {
+        let rollout = RolloutSettings {
+            approval: Some(Approval {
+                expires_after_minutes: 60,
+            }),
+            ..RolloutSettings::default()
+        };
+        let api = Subscriber {
+            rollout,
+            ..subscriber("api")
+        };
+        let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+        let push = cloud.push("v2", digest('2'), Utc::now());
+        deploy_push(&cloud, &push, &worker()).await.unwrap();
+        for (dry_run, expected) in [
+            (true, "would be rejected on shop/api"),
+            (false, "is rejected on shop/api"),
+        ] {
+            assert!(!cloud.record(&api).unwrap().waiting.is_empty());
+            let rejecting = RejectArguments {
+                service: "shop/api".parse().unwrap(),
+                digest: None,
+                dry_run,
+                output: Output::Text,
+            };
+            let said = run_reject(&cloud, rejecting).await.unwrap();
+            assert!(said.contains(expected), "{said}");
+            assert!(said.starts_with("shop/api:v2@"), "{said}");
+        }
+        assert!(cloud.record(&api).unwrap().waiting.is_empty());
+        assert_eq!(cloud.updates(&api), 0);
     }
 
     #[tokio::test(start_paused = true)]

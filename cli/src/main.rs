@@ -193,6 +193,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Answer> {
         AwsCommand::Hold(arguments) => return hold::run_hold(&cloud, arguments).await,
         AwsCommand::Resume(arguments) => return hold::run_resume(&cloud, arguments).await,
         AwsCommand::Approve(arguments) => return hold::run_approve(&cloud, arguments).await,
+        AwsCommand::Reject(arguments) => hold::run_reject(&cloud, arguments).await,
         AwsCommand::Ls(arguments) => ls::run(&cloud, &arguments).await,
         AwsCommand::Status(arguments) => status::run(&cloud, &arguments).await,
         AwsCommand::History(arguments) => history::run(&cloud, &arguments).await,

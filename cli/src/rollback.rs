@@ -31,6 +31,7 @@ pub async fn run<C: Cloud + TaskLogs + ServiceViews>(
     } = arguments;
     let name = format!("{}/{}", service.stack, service.service);
     let mut payload = RollbackPayload {
+        from: None,
         stack: service.stack,
         service: service.service,
         to,

@@ -36,7 +36,11 @@ pub fn run(command: &SlackCommand, region: Option<&str>) -> anyhow::Result<Strin
     let samples = every();
     let messages: Vec<(&str, Message)> = samples
         .iter()
-        .filter_map(|sample| Some((sample.name, message(&sample.event, &console)?)))
+        .filter_map(|sample| {
+            let message = message(&sample.event, &console)?;
+            // As where somebody may press each of them.
+            Some((sample.name, message.with_buttons(&sample.event, |_| true)))
+        })
         .collect();
     let Some(path) = html else {
         let messages: Vec<_> = messages
@@ -86,5 +90,6 @@ mod tests {
         std::fs::remove_file(path).unwrap();
         assert!(page.starts_with("<!doctype html>"));
         assert!(page.contains("Deployment rolled back"));
+        assert!(page.contains(">Approve</button>"));
     }
 }

@@ -11,6 +11,10 @@ def header(text):
     return {"type": "header", "text": {"type": "plain_text", "text": text}}
 
 
+def button(**more):
+    return {"type": "button", "text": {"type": "plain_text", "text": "Go"}, "action_id": "go", "value": "{}", **more}
+
+
 class Slack(CloudTest):
     def setUp(self):
         self.cloud.control("DELETE", "/slack/messages")
@@ -45,6 +49,28 @@ class Slack(CloudTest):
             with self.subTest(str(value)[:60]):
                 self.assertEqual(self._post(value)[:2], (400, words))
         self.assertEqual(self._post(raw=b"not JSON")[:2], (400, "invalid_payload"))
+        self.assertEqual(self._kept(), [])
+
+    def test_buttons_are_kept_and_those_that_slack_refuses_are_refused(self):
+        def post(*buttons):
+            return self._post({"text": "go", "blocks": [{"type": "actions", "elements": list(buttons)}]})[:2]
+
+        self.assertEqual(post(button(style="primary"), button(action_id="other")), (200, "ok"))
+        for wrong in (
+            button(text={"type": "plain_text", "text": "a" * 76}), button(text={"type": "mrkdwn", "text": "a"}),
+            button(value="a" * 2001), button(style="green"), button(confirm={"title": {}}), {"type": "text"},
+        ):  # fmt: skip
+            with self.subTest(str(wrong)[:80]):
+                self.assertEqual(post(wrong), (400, "invalid_blocks"))
+        self.assertEqual(post(), (400, "invalid_blocks"))
+        self.assertEqual(len(self._kept()), 1)
+
+    def test_what_only_one_person_sees_is_kept_apart(self):
+        url = self.cloud.description["control"] + "/slack/actions/T0/1/x"
+        self.assertEqual(request("POST", url, {"response_type": "ephemeral", "text": "asked"})[0], 200)
+        self.assertEqual(request("POST", url, {"text": "to all"})[0], 400)
+        [answer] = self._kept("personal")
+        self.assertEqual((answer["path"], answer["body"]["text"]), ("/slack/actions/T0/1/x", "asked"))
         self.assertEqual(self._kept(), [])
 
     def test_the_limits_themselves_are_allowed(self):

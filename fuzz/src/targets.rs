@@ -12,6 +12,7 @@ use longshore_bottles::signed::{Generation, SIGNED_INDEX};
 use longshore_bottles::sync::record::SyncRecord;
 use longshore_bottles::sync::shard::ShardState;
 use longshore_bottles::{layout, names, shards, sizes, urls};
+use longshore_events::function_url::FunctionUrlRequest;
 use longshore_events::incoming::{parse_deploy, parse_provision, parse_sync, parse_watch};
 use longshore_events::longshore::{LongshoreEvent, Problem};
 use longshore_events::transfer::Sha256;
@@ -20,7 +21,8 @@ use longshore_policy::image_policy::ImagePolicy;
 use longshore_policy::route::{Route, ServiceId};
 use longshore_policy::settings::{FreezeWindow, RolloutSettings};
 use longshore_report::{
-    BLOCKS, Bot, Console, Destination, KeptMessage, MESSAGE_TEXT, Topic, judge, message,
+    BLOCKS, Bot, ButtonUsers, Console, Destination, KeptMessage, MESSAGE_TEXT, Press,
+    SIGNATURE_HEADER, SignedRequest, SigningSecret, TIMESTAMP_HEADER, Topic, judge, message,
 };
 use longshore_rollout::record::{Deployment, Record};
 use longshore_rollout::schedule_record::ScheduleRecord;
@@ -80,6 +82,7 @@ targets! {
     "retry_after", retry_after, [];
 
     // Slack.
+    "press", press, ["events/press"];
     "slack_answer", slack_answer, [];
     "slack_secret", slack_secret, [];
 }
@@ -106,6 +109,36 @@ fn notify(data: &[u8]) {
         assert!(sent.chars().count() <= MESSAGE_TEXT, "too long: {sent}");
         assert!((1..=BLOCKS).contains(&message.blocks.len()), "{message:?}");
         assert!(!message.text.is_empty(), "{message:?}");
+    }
+}
+
+/// A request to the URL of `press`, or only its body.
+fn press(data: &[u8]) {
+    drop(Press::read(data));
+    let Ok(payload) = serde_json::from_slice(data) else {
+        return;
+    };
+    let Ok(request) = FunctionUrlRequest::parse(&payload) else {
+        return;
+    };
+    let Ok(body) = request.body() else {
+        return;
+    };
+    let signed = SignedRequest {
+        timestamp: request.header(TIMESTAMP_HEADER),
+        signature: request.header(SIGNATURE_HEADER),
+        body: &body,
+    };
+    if let Ok(secret) = SigningSecret::from_secret("8f742231b10e8888abcd99yyyzzz85a5") {
+        drop(secret.verify(&signed, DateTime::UNIX_EPOCH));
+    }
+    if let Ok(press) = Press::read(&body) {
+        drop(ButtonUsers::default().refusal(&press));
+        let event = press.event(DateTime::UNIX_EPOCH);
+        assert!(
+            longshore_events::manual::parse_deploy(&event.payload).is_ok(),
+            "{event:?}"
+        );
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Cloud {
     pub slack_webhook_url: String,
     /// The Web API of the fake Slack.
     pub slack_api_url: String,
+    /// What the app of the fake Slack signs with.
+    pub slack_signing_secret: String,
     /// The AWS region that it plays.
     pub region: String,
     /// The AWS account that it plays.

@@ -192,6 +192,14 @@ impl Control {
         self.get("/slack/refused")
     }
 
+    /// What only one person saw, in order: the body of each, and where it was sent.
+    ///
+    /// # Errors
+    /// When the control server does not answer.
+    pub fn slack_personal(&self) -> Result<Vec<Value>> {
+        self.get("/slack/personal")
+    }
+
     /// Looks for the secrets of tests in all of the cloud's memory and files.
     ///
     /// # Errors

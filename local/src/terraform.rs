@@ -190,6 +190,8 @@ pub struct Applied {
     pub role_arns: BTreeMap<String, String>,
     /// The log group of each function.
     pub log_group_names: BTreeMap<String, String>,
+    /// Where presses of buttons go.
+    pub slack_button_url: String,
     /// The address of each function's dead-letter queue.
     pub dead_letter_queue_urls: BTreeMap<String, String>,
     /// The addresses of these and of all other queues.
@@ -231,6 +233,7 @@ pub fn apply(
     .with_variable("secret_access_key", &cloud.secret_access_key)
     .with_variable("slack_webhook_url", &cloud.slack_webhook_url)
     .with_variable("slack_api_url", &cloud.slack_api_url)
+    .with_variable("slack_signing_secret", &cloud.slack_signing_secret)
     .with_variable("package_directory", &programs.packages.to_string_lossy())
     .with_variable("architecture", programs.architecture)
     .with_variable("task_role_arns", &json!(task_roles.arns()).to_string())

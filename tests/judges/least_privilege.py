@@ -6,7 +6,7 @@ import json
 # The roles of Terraform's that are judged: the functions' and the schedules'. Of CloudFormation's role, `handlers` says
 # what it needs.
 _OF_TERRAFORM = (
-    "provision", "deploy", "watch", "sync", "notify", "reconcile", "reconcile_stacks", "reconcile_syncs",
+    "provision", "deploy", "watch", "sync", "notify", "press", "reconcile", "reconcile_stacks", "reconcile_syncs",
 )
 # Of the roles that templates make: those of tasks and of schedules.
 _OF_TEMPLATES = ("/TaskRole", "/SchedulingRole", "/BottleSyncSchedulingRole")

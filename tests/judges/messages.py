@@ -15,6 +15,11 @@ _HEADER = 150
 _FIELDS = 10
 _FIELD = 2_000
 _ELEMENTS = 10
+_BUTTONS = 25
+_BUTTON = 75
+_VALUE = 2_000
+_ID = 255
+_CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 
 _DATE = re.compile(r"!date\^\d+\^[^|^<>]+(\^https://[^|<>]+)?\|[^|<>]+")
 _LINK = re.compile(r"https://[^\s|<>]+\|[^|<>]+")
@@ -57,12 +62,17 @@ def _faults_of_block(block):
         return
     try:
         parsed.validate_json()
+        # Elements are validated with it.
+        known = parsed.to_dict()
     except SlackObjectFormationError as error:
         yield f"is refused by Slack's models: {error}"
     else:
-        lost = _lost(block, parsed.to_dict())
+        lost = _lost(block, known)
         if lost:
             yield f"has what Slack's models do not know: {', '.join(lost)}"
+    if block["type"] == "actions":
+        yield from _faults_of_buttons(block.get("elements", []))
+        return
     fields, elements = block.get("fields", []), block.get("elements", [])
     if len(fields) > _FIELDS:
         yield f"has {len(fields)} fields, at most {_FIELDS} are allowed"
@@ -72,6 +82,21 @@ def _faults_of_block(block):
     texts = [(text, limit) for text in [block.get("text"), *elements] if text]
     for text, most in [*texts, *((field, _FIELD) for field in fields)]:
         yield from _faults_of_text(text, most)
+
+
+def _faults_of_buttons(buttons):
+    if not 1 <= len(buttons) <= _BUTTONS:
+        yield f"has {len(buttons)} buttons, from 1 to {_BUTTONS} are allowed"
+    ids = [button.get("action_id", "") for button in buttons]
+    if len(set(ids)) < len(ids):
+        yield f"has two buttons of one action_id: {', '.join(ids)}"
+    for button in buttons:
+        yield from _faults_of_text(button.get("text", {}), _BUTTON)
+        for name, most in (("action_id", _ID), ("value", _VALUE)):
+            if len(button.get(name, "")) > most:
+                yield f"has a button whose {name} has {len(button[name])} characters, at most {most} are allowed"
+        for name, most in _CONFIRM.items() if "confirm" in button else ():
+            yield from _faults_of_text(button["confirm"].get(name, {}), most)
 
 
 def _lost(sent, known, path=""):

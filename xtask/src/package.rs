@@ -20,7 +20,7 @@ use crate::terminal::{Style, Terminal, padded};
 use crate::{compile, sbom};
 
 /// The functions, by the handlers that name them.
-const FUNCTIONS: [&str; 5] = ["provision", "deploy", "watch", "sync", "notify"];
+const FUNCTIONS: [&str; 6] = ["provision", "deploy", "watch", "sync", "notify", "press"];
 
 #[derive(Args)]
 pub struct Arguments {

@@ -93,6 +93,7 @@ async fn would_roll_back<C: Seen>(
     fixed: &mut Vec<(&'static str, String)>,
 ) -> anyhow::Result<String> {
     let payload = RollbackPayload {
+        from: None,
         stack: service.stack.clone(),
         service: service.service.clone(),
         to: number(fields)?,

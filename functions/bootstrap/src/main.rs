@@ -37,11 +37,12 @@ async fn run(handler: &str) -> Result<(), Error> {
     match handler {
         "deploy" => longshore_deploy::run().await,
         "notify" => longshore_notify::run().await,
+        "press" => longshore_press::run().await,
         "provision" => longshore_provision::run().await,
         "sync" => longshore_sync::run().await,
         "watch" => longshore_watch::run().await,
         _ => Err(format!(
-            "the handler {handler:?} is not one of deploy, notify, provision, sync, watch: \
+            "the handler {handler:?} is not one of deploy, notify, press, provision, sync, watch: \
              set one of them as the handler of the Lambda function"
         )
         .into()),

@@ -1,11 +1,13 @@
 //! From what woke `deploy` to a call of the deployment engine, and from its answer to Lambda's.
 
 use chrono::{DateTime, Utc};
-use longshore_events::incoming::{DeployEvent, DeployTaskStopped, Push, ReleaseFile, parse_deploy};
-use longshore_events::longshore::Source;
+use longshore_events::incoming::{
+    DeployEvent, DeployTaskStopped, Push, ReleaseFile, RequestedAction, parse_deploy,
+};
+use longshore_events::longshore::{ActionRefused, Caller, LongshoreEvent, Source};
 use longshore_events::manual::{
-    ApprovePayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
-    RunPayload,
+    ApprovePayload, DeployPayload, DeployRequest, HoldPayload, RejectPayload, ResumePayload,
+    RollbackPayload, RunPayload,
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
@@ -15,7 +17,9 @@ use longshore_rollout::digest::{DigestRequest, publish_digest};
 use longshore_rollout::doctor::report_unreadable;
 use longshore_rollout::engine::{DeployError, Outcome, ServiceOutcome};
 use longshore_rollout::ports::Cloud;
-use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::hold::{
+    HoldError, HoldOutcome, approve, has_begun, hold, reject, resume,
+};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::predecessor::predecessor_ended;
 use longshore_rollout::triggers::push::deploy_push;
@@ -31,6 +35,9 @@ use longshore_runtime::metrics::{self, Metric};
 use longshore_state::store::DocumentListing;
 use longshore_state::{CallError, Worker};
 use serde_json::{Value, json};
+
+/// The kind of a failure that no retry helps.
+const REFUSED: &str = "Refused";
 
 /// Handles one invocation.
 ///
@@ -61,6 +68,7 @@ pub async fn handle<C: Cloud + DocumentListing>(
         Ok(DeployEvent::TaskStopped(stopped)) => {
             handle_task_stopped(cloud, &stopped, &worker).await
         }
+        Ok(DeployEvent::Action(action)) => handle_action(cloud, action, now).await,
         Ok(DeployEvent::ReconcileShard(shard)) => {
             let reconciled = reconcile_shard(cloud, shard, &worker)
                 .await
@@ -94,6 +102,7 @@ async fn handle_request<C: Cloud + DocumentListing>(
         DeployRequest::Hold(payload) => handle_hold(cloud, &payload, worker).await,
         DeployRequest::Resume(payload) => handle_resume(cloud, &payload, worker).await,
         DeployRequest::Approve(payload) => handle_approve(cloud, &payload, worker).await,
+        DeployRequest::Reject(payload) => handle_reject(cloud, &payload, worker).await,
         DeployRequest::Run(payload) => handle_run(cloud, &payload, worker).await,
         DeployRequest::Digest(payload) => {
             handle_digest(cloud, &DigestRequest::of_payload(&payload, worker)).await
@@ -105,6 +114,82 @@ async fn handle_request<C: Cloud + DocumentListing>(
             handle_reconcile(cloud, worker).await
         }
     }
+}
+
+/// Does what somebody asks for by a button. Nobody waits for an answer, and nothing is fixed by trying again what is
+/// refused: that is published, unless it is what they want that is so already.
+async fn handle_action<C: Cloud>(
+    cloud: &C,
+    action: RequestedAction,
+    now: DateTime<Utc>,
+) -> Result<Value, Failure> {
+    // Whoever delivers the press twice, or sends it twice, has the same id.
+    let worker = Worker { id: action.id, now };
+    let reason = match handle_request(cloud, action.request.clone(), &worker).await {
+        Err(failure) if failure.kind == REFUSED => failure.message,
+        outcome => return outcome,
+    };
+    let asked = about(&action.request);
+    let (stack, service) = (asked.stack, asked.service.unwrap_or_default());
+    if is_done(cloud, &action.request).await.map_err(call_failed)? {
+        tracing::info!(stack, service, action = %action.action, reason, "pressed again");
+        return Ok(json!({"outcome": "done already", "reason": reason}));
+    }
+    tracing::warn!(stack, service, action = %action.action, reason, "button refused");
+    let refused = LongshoreEvent::ActionRefused(ActionRefused {
+        stack: stack.to_owned(),
+        service: asked.service.map(str::to_owned),
+        action: action.action,
+        by: asked.by.cloned(),
+        reason: reason.clone(),
+        requested_at: action.at,
+    });
+    cloud.publish(&[refused]).await.map_err(call_failed)?;
+    Ok(json!({"outcome": "refused", "reason": reason}))
+}
+
+/// Whom and what a request is about.
+#[derive(Default)]
+struct About<'a> {
+    stack: &'a str,
+    service: Option<&'a str>,
+    by: Option<&'a Caller>,
+}
+
+fn about(request: &DeployRequest) -> About<'_> {
+    let (stack, service, by) = match request {
+        DeployRequest::Approve(asked) => (&asked.stack, Some(&asked.service), &asked.by),
+        DeployRequest::Reject(asked) => (&asked.stack, Some(&asked.service), &asked.by),
+        DeployRequest::Rollback(asked) => (&asked.stack, Some(&asked.service), &asked.by),
+        DeployRequest::Hold(asked) => (&asked.stack, asked.service.as_ref(), &asked.by),
+        DeployRequest::Resume(asked) => (&asked.stack, asked.service.as_ref(), &asked.by),
+        DeployRequest::Deploy(_)
+        | DeployRequest::Run(_)
+        | DeployRequest::Reconcile
+        | DeployRequest::ScheduledReconcile(_) => return About::default(),
+    };
+    About {
+        stack,
+        service: service.map(String::as_str),
+        by: by.as_ref(),
+    }
+}
+
+/// Whether what was refused is what whoever asked wants: two people approve, or reject, at once.
+async fn is_done<C: Cloud>(cloud: &C, request: &DeployRequest) -> Result<bool, CallError> {
+    let (stack, service, digest, wants_it_to_begin) = match request {
+        DeployRequest::Approve(asked) => (&asked.stack, &asked.service, &asked.digest, true),
+        DeployRequest::Reject(asked) => (&asked.stack, &asked.service, &asked.digest, false),
+        _ => return Ok(false),
+    };
+    let Some(digest) = digest else {
+        return Ok(false);
+    };
+    let service_id = ServiceId {
+        stack: stack.clone(),
+        service: service.clone(),
+    };
+    Ok(has_begun(cloud, &service_id, digest).await? == wants_it_to_begin)
 }
 
 async fn handle_push<C: Cloud>(cloud: &C, push: &Push, worker: &Worker) -> Result<Value, Failure> {
@@ -191,7 +276,7 @@ async fn handle_rollback<C: Cloud>(
         Ok(outcome) => Ok(json!({"services": [logged(outcome)]})),
         Err(error) => Err(Failure {
             kind: match error {
-                RollbackError::Refused { .. } => "Refused",
+                RollbackError::Refused { .. } => REFUSED,
                 RollbackError::Call { .. } => "CallFailed",
             },
             message: error.to_string(),
@@ -213,7 +298,7 @@ async fn handle_run<C: Cloud>(
         }
         Err(error) => Err(Failure {
             kind: match error {
-                AskError::Refused { .. } => "Refused",
+                AskError::Refused { .. } => REFUSED,
                 AskError::Call { .. } => "CallFailed",
             },
             message: error.to_string(),
@@ -265,6 +350,17 @@ async fn handle_approve<C: Cloud>(
     Ok(json!({"services": [logged(approved.outcome)]}))
 }
 
+async fn handle_reject<C: Cloud>(
+    cloud: &C,
+    payload: &RejectPayload,
+    worker: &Worker,
+) -> Result<Value, Failure> {
+    let image = reject(cloud, payload, worker).await.map_err(hold_failed)?;
+    let RejectPayload { stack, service, .. } = payload;
+    tracing::info!(stack, service, %image, "deployment rejected");
+    Ok(json!({"stack": stack, "service": service, "rejected": image}))
+}
+
 /// Whoever asked reads what failed for any of the services.
 fn all_held(results: Vec<Result<HoldOutcome, HoldError>>) -> Result<Value, Failure> {
     let mut services = Vec::new();
@@ -305,7 +401,7 @@ fn all_held(results: Vec<Result<HoldOutcome, HoldError>>) -> Result<Value, Failu
 fn hold_failed(error: HoldError) -> Failure {
     Failure {
         kind: match error {
-            HoldError::Refused { .. } | HoldError::Deploy(DeployError::Refused { .. }) => "Refused",
+            HoldError::Refused { .. } | HoldError::Deploy(DeployError::Refused { .. }) => REFUSED,
             HoldError::Call { .. } | HoldError::Deploy(_) => "CallFailed",
         },
         message: error.to_string(),
@@ -348,7 +444,7 @@ async fn handle_payload<C: Cloud>(
         Ok(outcome) => Ok(json!({"services": [logged(outcome)]})),
         Err(error) => Err(Failure {
             kind: match error {
-                DeployError::Refused { .. } => "Refused",
+                DeployError::Refused { .. } => REFUSED,
                 DeployError::Call { .. } | DeployError::Settled { .. } => "CallFailed",
             },
             message: error.to_string(),

@@ -7,8 +7,8 @@ mod secret;
 use chrono::Utc;
 use lambda_runtime::Error;
 use longshore_aws::{AwsCloud, Secrets};
-use longshore_report::{Announcer, ApiUrl, Console, Slack};
-use longshore_runtime::configuration::{NotifyConfiguration, SLACK_API_URL};
+use longshore_report::{Announcer, ApiUrl, ButtonUsers, Console, Slack};
+use longshore_runtime::configuration::{NotifyConfiguration, SLACK_API_URL, SLACK_BUTTON_USERS};
 use longshore_runtime::{lambda, logs};
 
 use crate::secret::SecretsManagerSecret;
@@ -39,7 +39,14 @@ pub async fn run() -> Result<(), Error> {
         }
         None => Slack::new()?,
     };
-    let announcer = Announcer::new(secret, slack).with_console(console);
+    let users = match &configuration.slack_button_users {
+        Some(users) => ButtonUsers::parse(users)
+            .map_err(|problem| format!("{SLACK_BUTTON_USERS}: {problem}"))?,
+        None => ButtonUsers::default(),
+    };
+    let announcer = Announcer::new(secret, slack)
+        .with_console(console)
+        .with_buttons(users);
     let (announcer, cloud) = (&announcer, &cloud);
     lambda::run(|payload, invocation| async move {
         handler::handle(announcer, cloud, &payload, &invocation, Utc::now()).await

@@ -14,6 +14,13 @@ data "aws_secretsmanager_secret" "slack_webhook" {
   name = var.slack_webhook_secret_name
 }
 
+# The same, only where there are to be buttons in Slack.
+data "aws_secretsmanager_secret" "slack_signing" {
+  count = var.slack_signing_secret_name == null ? 0 : 1
+
+  name = var.slack_signing_secret_name
+}
+
 module "longshore" {
   source = "../../modules/longshore"
 
@@ -39,6 +46,11 @@ module "longshore" {
   slack_webhook_secret_name = data.aws_secretsmanager_secret.slack_webhook.name
   slack_webhook_secret_arn  = var.slack_secret_reader_arns == null ? null : data.aws_secretsmanager_secret.slack_webhook.arn
   slack_secret_reader_arns  = coalesce(var.slack_secret_reader_arns, [])
+
+  slack_signing_secret_name = one(data.aws_secretsmanager_secret.slack_signing[*].name)
+  slack_signing_secret_arn  = var.slack_secret_reader_arns == null ? null : one(data.aws_secretsmanager_secret.slack_signing[*].arn)
+  slack_button_users        = var.slack_button_users
+  slack_team_id             = var.slack_team_id
 
   event_bus_name          = var.event_bus_name
   state_bucket_name       = var.state_bucket_name

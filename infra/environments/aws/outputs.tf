@@ -48,6 +48,11 @@ output "dead_letter_queue_urls" {
   value       = module.longshore.dead_letter_queue_urls
 }
 
+output "slack_button_url" {
+  description = "URL to write into the Slack app as the Request URL of its interactivity; null without slack_signing_secret_name."
+  value       = module.longshore.slack_button_url
+}
+
 output "slack_webhook_secret_name" {
   description = "Name of the secret that holds the URL of the Slack webhook, or the token of a Slack bot."
   value       = module.longshore.slack_webhook_secret_name

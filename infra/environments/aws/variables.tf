@@ -93,9 +93,33 @@ variable "slack_webhook_secret_name" {
 }
 
 variable "slack_secret_reader_arns" {
-  description = "ARNs of the roles and users that may read the value of that secret besides notify. The secret gets a policy that refuses it to others, in the place of the one that it has; null leaves the secret's policy as it is."
+  description = "ARNs of the roles and users that may read the value of that secret besides notify, and that of the signing secret besides press. The secret gets a policy that refuses it to others, in the place of the one that it has; null leaves the secret's policy as it is."
   type        = list(string)
   default     = []
+}
+
+variable "slack_signing_secret_name" {
+  description = "Name of the secret that holds the signing secret of the Slack app: messages then have buttons for what slack_button_users lets somebody do. Create it before the apply."
+  type        = string
+  default     = null
+}
+
+variable "slack_button_users" {
+  description = "Who may press which button: ids of Slack users, or \"*\" for everybody of the workspace. Nobody who is not listed may."
+  type = object({
+    approve  = optional(list(string), [])
+    reject   = optional(list(string), [])
+    rollback = optional(list(string), [])
+    hold     = optional(list(string), [])
+    resume   = optional(list(string), [])
+  })
+  default = {}
+}
+
+variable "slack_team_id" {
+  description = "Id of the Slack workspace whose people may press buttons. Without it, those of another workspace who are in a shared channel may, too, where slack_button_users lets them."
+  type        = string
+  default     = null
 }
 
 variable "package_directory" {
@@ -148,6 +172,7 @@ variable "reserved_concurrency" {
     watch     = optional(number, -1)
     sync      = optional(number, -1)
     notify    = optional(number, -1)
+    press     = optional(number, -1)
   })
   default = {}
 }

@@ -42,6 +42,20 @@ resource "aws_secretsmanager_secret_version" "slack_webhook" {
   secret_string_wo_version = var.slack_webhook_url_version
 }
 
+resource "aws_secretsmanager_secret" "slack_signing" {
+  # checkov:skip=CKV_AWS_149: it holds a made-up secret of a cloud that is thrown away
+  # checkov:skip=CKV2_AWS_57: a signing secret is changed at Slack, not by a rotation
+  name                    = "${var.prefix}/slack-signing"
+  description             = "Signing secret of the fake Slack's app"
+  recovery_window_in_days = 0
+}
+
+resource "aws_secretsmanager_secret_version" "slack_signing" {
+  secret_id                = aws_secretsmanager_secret.slack_signing.id
+  secret_string_wo         = jsonencode({ signing_secret = var.slack_signing_secret })
+  secret_string_wo_version = var.slack_webhook_url_version
+}
+
 module "longshore" {
   source = "../../modules/longshore"
 
@@ -57,6 +71,9 @@ module "longshore" {
   bucket_names     = var.bucket_names
 
   slack_webhook_secret_name = aws_secretsmanager_secret.slack_webhook.name
+
+  slack_signing_secret_name = aws_secretsmanager_secret.slack_signing.name
+  slack_button_users        = var.slack_button_users
 
   # The cloud is thrown away with all that is in it, long before a version could
   # expire; and the provider watches a new lifecycle for most of a minute.

@@ -55,6 +55,11 @@ output "queue_urls" {
   })
 }
 
+output "slack_button_url" {
+  description = "URL that takes presses of buttons. On the local cloud, the emulator answers for its host."
+  value       = module.longshore.slack_button_url
+}
+
 output "slack_webhook_secret_name" {
   description = "Name of the secret that holds the URL of the Slack webhook, or the token of a Slack bot."
   value       = module.longshore.slack_webhook_secret_name

@@ -45,6 +45,31 @@ variable "slack_api_url" {
   type        = string
 }
 
+variable "slack_signing_secret" {
+  description = "Signing secret of the fake Slack's app. Terraform writes it to a secret, and its state does not keep it."
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+}
+
+variable "slack_button_users" {
+  description = "Who may press which button: ids of Slack users, or \"*\" for everybody."
+  type = object({
+    approve  = optional(list(string), [])
+    reject   = optional(list(string), [])
+    rollback = optional(list(string), [])
+    hold     = optional(list(string), [])
+    resume   = optional(list(string), [])
+  })
+  default = {
+    approve  = ["U0ADA"]
+    reject   = ["U0ADA"]
+    rollback = ["U0ADA"]
+    hold     = ["*"]
+    resume   = ["*"]
+  }
+}
+
 variable "package_directory" {
   description = "Folder that holds <architecture>/longshore.zip."
   type        = string

@@ -13,12 +13,15 @@ locals {
   passable_role_arns = concat(var.task_role_arns, local.stack_role_arns)
 
   # What nobody but Longshore itself, and people, has any business with.
-  installation_arns = [
-    module.state_bucket.arn,
-    "${module.state_bucket.arn}/*",
-    local.slack_webhook_secret_arn,
-    "${local.log_group_arn}:/aws/lambda/${var.prefix}-*",
-  ]
+  installation_arns = concat(
+    [
+      module.state_bucket.arn,
+      "${module.state_bucket.arn}/*",
+      local.slack_webhook_secret_arn,
+      "${local.log_group_arn}:/aws/lambda/${var.prefix}-*",
+    ],
+    local.slack_signing_secret_arns,
+  )
 
   # What a role of a template is for, where it is not a task: a tag that a stack
   # file cannot set. Only such roles need these rights, and what they may do is

@@ -289,17 +289,19 @@ module "deploy_task_stopped" {
 
 # Nothing in deploy waits. The end of a deployment lets those go that come after
 # it, a stable service its tasks begin, and a reconcile that is too much for one
-# invocation comes back in parts.
+# invocation comes back in parts. Somebody who presses a button in Slack asks for
+# what a payload could ask for.
 module "rollout_continued" {
   source = "../rule"
 
   name           = "${var.prefix}-rollout-continued"
-  description    = "Longshore published what a rollout or a reconcile goes on with"
+  description    = "Longshore published what a rollout or a reconcile goes on with, or what a button asks for"
   account_id     = local.account_id
   event_bus_name = module.event_bus.name
   event_pattern = jsonencode({
     source = ["longshore"]
     detail-type = [
+      "Action Requested",
       "Deployment Stabilized",
       "Deployment Succeeded",
       "Deployment Failed",

@@ -72,6 +72,7 @@ module "event_bus" {
       for function in ["provision", "deploy", "watch", "sync"] :
       "arn:${local.partition}:iam::${local.account_id}:role/${var.prefix}-${function}"
     ],
+    local.has_buttons ? ["arn:${local.partition}:iam::${local.account_id}:role/${local.press_name}"] : [],
     var.operator_arns,
   )
 

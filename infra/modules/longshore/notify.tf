@@ -71,7 +71,7 @@ module "notify" {
   handler      = "notify"
   architecture = var.architecture
   policy       = local.notify_policy
-  environment  = merge(local.environment, { SLACK_WEBHOOK_SECRET_NAME = var.slack_webhook_secret_name })
+  environment  = merge(local.environment, local.button_environment, { SLACK_WEBHOOK_SECRET_NAME = var.slack_webhook_secret_name })
   rule_arns    = [module.notifications.arn]
 
   memory_size          = var.memory_size
@@ -89,11 +89,12 @@ module "notifications" {
   account_id     = local.account_id
   event_bus_name = module.event_bus.name
   # The end of a shard is between a task and sync, and what deploy goes on with
-  # between watch and deploy, or deploy and itself.
+  # between watch, press or deploy itself, and deploy.
   event_pattern = jsonencode({
     source = ["longshore"]
     detail-type = [{
       anything-but = [
+        "Action Requested",
         "Deployment Stabilized",
         "Reconcile Shard",
         "Sync Shard Completed",

@@ -39,32 +39,32 @@ output "event_bus_name" {
 
 output "function_names" {
   description = "Names of the Lambda functions, by function."
-  value       = { for key, function in local.functions : key => function.name }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.name }
 }
 
 output "function_arns" {
   description = "ARNs of the Lambda functions, by function."
-  value       = { for key, function in local.functions : key => function.arn }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.arn }
 }
 
 output "role_names" {
   description = "Names of the functions' roles, by function."
-  value       = { for key, function in local.functions : key => function.role_name }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.role_name }
 }
 
 output "role_arns" {
   description = "ARNs of the functions' roles, by function."
-  value       = { for key, function in local.functions : key => function.role_arn }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.role_arn }
 }
 
 output "policies" {
   description = "The policy documents of each function's role, as JSON, by function and policy name."
-  value       = { for key, function in local.functions : key => function.policies }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.policies }
 }
 
 output "log_group_names" {
   description = "Names of the log groups, by function."
-  value       = { for key, function in local.functions : key => function.log_group_name }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.log_group_name }
 }
 
 output "dead_letter_queue_urls" {
@@ -84,7 +84,7 @@ output "dead_letter_queue_policies" {
 
 output "environments" {
   description = "The functions' environment variables, by function."
-  value       = { for key, function in local.functions : key => function.environment }
+  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.environment }
 }
 
 output "rules" {
@@ -107,6 +107,16 @@ output "slack_webhook_secret_name" {
 output "slack_webhook_secret_policy" {
   description = "The policy document of that secret, as JSON; null where slack_webhook_secret_arn is not given."
   value       = one(aws_secretsmanager_secret_policy.slack_webhook[*].policy)
+}
+
+output "slack_signing_secret_policy" {
+  description = "The policy document of the secret that Slack signs with, as JSON; null where slack_signing_secret_arn is not given."
+  value       = one(aws_secretsmanager_secret_policy.slack_signing[*].policy)
+}
+
+output "slack_button_url" {
+  description = "URL that the Slack app calls when somebody presses a button; null where slack_signing_secret_name is not given."
+  value       = one(aws_lambda_function_url.press[*].function_url)
 }
 
 output "cloudformation_role_arn" {

@@ -219,6 +219,64 @@ variable "slack_secret_reader_arns" {
   }
 }
 
+variable "slack_signing_secret_name" {
+  description = "Name of the secret that holds the signing secret of the Slack app, bare or as {\"signing_secret\": \"…\"}. With it, messages have buttons for what slack_button_users lets somebody do, and press takes what Slack sends. Without it, there is neither."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.slack_signing_secret_name == null || can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", var.slack_signing_secret_name))
+    error_message = "slack_signing_secret_name (${format("%v", var.slack_signing_secret_name)}) is not the name of a secret: give letters, digits and /_+=.@-. Give the name, not the ARN."
+  }
+
+  validation {
+    condition     = var.slack_signing_secret_name == null || var.slack_signing_secret_name != var.slack_webhook_secret_name
+    error_message = "slack_signing_secret_name (${format("%v", var.slack_signing_secret_name)}) is the name of the webhook's secret: give each a secret of its own, so that press, which has a public URL, cannot read the bot's token."
+  }
+}
+
+variable "slack_signing_secret_arn" {
+  description = "ARN of the same secret. With it, the secret gets a policy that replaces its present one: only press and slack_secret_reader_arns may read its value. Without it, the secret stays as it is."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.slack_signing_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$", var.slack_signing_secret_arn))
+    error_message = "slack_signing_secret_arn (${format("%v", var.slack_signing_secret_arn)}) is not the ARN of a secret: give arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>."
+  }
+}
+
+variable "slack_button_users" {
+  description = "Who may press which button: ids of Slack users (U… or W…), or \"*\" for everybody of the workspace. Nobody who is not listed may, and a button that nobody may press is not shown."
+  type = object({
+    approve  = optional(list(string), [])
+    reject   = optional(list(string), [])
+    rollback = optional(list(string), [])
+    hold     = optional(list(string), [])
+    resume   = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue(flatten([
+      for ids in values(var.slack_button_users) : [for id in ids : can(regex("^([*]|[UW][A-Z0-9]{2,20})$", id))]
+    ]))
+    error_message = "slack_button_users holds what is not the id of a Slack user: give ids such as U024BE7LH, or \"*\" for everybody of the workspace. In Slack: profile, more, copy member ID."
+  }
+}
+
+variable "slack_team_id" {
+  description = "Id of the Slack workspace (T…) whose people may press buttons. Without it, people of another workspace who are in a shared channel may, too, where slack_button_users lists them or has \"*\"."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.slack_team_id == null || can(regex("^[TE][A-Z0-9]{2,20}$", var.slack_team_id))
+    error_message = "slack_team_id (${format("%v", var.slack_team_id)}) is not the id of a workspace: give an id such as T024BE7LD."
+  }
+}
+
 variable "event_bus_name" {
   description = "Name of the bus for Longshore's own events."
   type        = string
@@ -250,13 +308,14 @@ variable "memory_size" {
 }
 
 variable "reserved_concurrency" {
-  description = "Reserved concurrency of each function. -1 reserves nothing. With 1 for notify, Slack gets about one message a second, which is its limit."
+  description = "Reserved concurrency of each function. -1 reserves nothing. With 1 for notify, Slack gets about one message a second, which is its limit. A number for press bounds what somebody who sends forged requests to its URL can cost."
   type = object({
     provision = optional(number, -1)
     deploy    = optional(number, -1)
     watch     = optional(number, -1)
     sync      = optional(number, -1)
     notify    = optional(number, -1)
+    press     = optional(number, -1)
   })
   default = {}
 }

@@ -15,8 +15,8 @@ use crate::ecs::{
 };
 use crate::image::{Digest, Image};
 use crate::longshore::{
-    LongshoreEvent, ReconcileShard, SOURCE, StackFailed, StackReady, StackSummary,
-    SyncShardCompleted, TaskFailure,
+    ActionRequested, ButtonAction, LongshoreEvent, ReconcileShard, SOURCE, StackFailed, StackReady,
+    StackSummary, SyncShardCompleted, TaskFailure,
 };
 use crate::manual::{self, DeployRequest, ProvisionRequest, SyncRequest};
 use crate::s3::{OBJECT_CREATED, ObjectCreated};
@@ -42,10 +42,24 @@ pub enum DeployEvent {
     DeploymentChanged { stack: String, service: String },
     /// A one-off task of a deployment has stopped.
     TaskStopped(DeployTaskStopped),
+    /// Somebody pressed a button in Slack.
+    Action(RequestedAction),
     /// A part of a reconcile.
     ReconcileShard(ReconcileShard),
     /// Nothing that could be deployed, and why.
     Nothing(&'static str),
+}
+
+/// What somebody asks for by a button in Slack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedAction {
+    /// The id of the press.
+    pub id: String,
+    /// When it was pressed.
+    pub at: DateTime<Utc>,
+    pub action: ButtonAction,
+    /// The same, as a payload.
+    pub request: DeployRequest,
 }
 
 /// A one-off task of a deployment has stopped.
@@ -222,10 +236,10 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
         }
         ("aws.s3", OBJECT_CREATED) => release_file(&envelope),
         ("aws.ecs", TASK_STATE_CHANGE) => deploy_task(&envelope),
-        (SOURCE, _) => Ok(deploy_event_of(LongshoreEvent::from_envelope(
+        (SOURCE, _) => deploy_event_of(LongshoreEvent::from_envelope(
             &envelope.detail_type,
             &envelope.detail,
-        )?)),
+        )?),
         _ => Err(unexpected(
             &envelope,
             "ECR Image Action, Object Created, ECS Task State Change or an event of Longshore's own",
@@ -234,27 +248,60 @@ pub fn parse_deploy(payload: &Value) -> Result<DeployEvent, Malformed> {
 }
 
 /// What one of our own events is to `deploy`.
-fn deploy_event_of(event: LongshoreEvent) -> DeployEvent {
+fn deploy_event_of(event: LongshoreEvent) -> Result<DeployEvent, Malformed> {
     let deployment = match event {
         LongshoreEvent::StackReady(StackReady { stack, .. })
         | LongshoreEvent::StackFailed(StackFailed { stack, .. }) => {
-            return DeployEvent::SettledStack {
+            return Ok(DeployEvent::SettledStack {
                 stack: stack.stack,
                 operation_id: stack.operation_id,
-            };
+            });
         }
-        LongshoreEvent::ReconcileShard(shard) => return DeployEvent::ReconcileShard(shard),
+        LongshoreEvent::ReconcileShard(shard) => return Ok(DeployEvent::ReconcileShard(shard)),
+        LongshoreEvent::ActionRequested(event) => {
+            return requested_action(event).map(DeployEvent::Action);
+        }
         LongshoreEvent::DeploymentStabilized(event) => event.deployment,
         LongshoreEvent::DeploymentSucceeded(event) => event.deployment,
         LongshoreEvent::DeploymentFailed(event) => event.deployment,
         LongshoreEvent::DeploymentRolledBack(event) => event.deployment,
         LongshoreEvent::DeploymentSuperseded(event) => event.deployment,
-        _ => return DeployEvent::Nothing("nothing waits for such an event"),
+        _ => return Ok(DeployEvent::Nothing("nothing waits for such an event")),
     };
-    DeployEvent::DeploymentChanged {
+    Ok(DeployEvent::DeploymentChanged {
         stack: deployment.stack,
         service: deployment.service,
-    }
+    })
+}
+
+/// What a button may ask `deploy` for: a few of its payloads, and not all.
+fn requested_action(event: ActionRequested) -> Result<RequestedAction, Malformed> {
+    let request = manual::parse_deploy(&event.payload)?;
+    let action = match &request {
+        DeployRequest::Approve(_) => ButtonAction::Approve,
+        DeployRequest::Reject(_) => ButtonAction::Reject,
+        DeployRequest::Rollback(_) => ButtonAction::Rollback,
+        DeployRequest::Hold(_) => ButtonAction::Hold,
+        DeployRequest::Resume(_) => ButtonAction::Resume,
+        DeployRequest::Deploy(_)
+        | DeployRequest::Run(_)
+        | DeployRequest::Reconcile
+        | DeployRequest::ScheduledReconcile(_) => {
+            return Err(Malformed::new(
+                "Action Requested event",
+                format!(
+                    "field `payload.action`: found {}, which no button asks for",
+                    event.payload["action"]
+                ),
+            ));
+        }
+    };
+    Ok(RequestedAction {
+        id: event.request_id,
+        at: event.requested_at,
+        action,
+        request,
+    })
 }
 
 fn deploy_task(envelope: &EventBridgeEvent) -> Result<DeployEvent, Malformed> {

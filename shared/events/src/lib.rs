@@ -9,6 +9,7 @@ pub mod cloudformation;
 pub mod dead_letter;
 pub mod ecr;
 pub mod ecs;
+pub mod function_url;
 pub mod image;
 pub mod incoming;
 pub mod longshore;

@@ -8,6 +8,7 @@ use crate::Malformed;
 use crate::image::Image;
 use crate::malformed::parse;
 
+mod action;
 mod caller;
 mod digest;
 mod scaled;
@@ -15,6 +16,7 @@ mod stack;
 mod sync;
 mod task;
 
+pub use action::{ActionRefused, ActionRequested, ButtonAction};
 pub use caller::Caller;
 pub use digest::{DeploymentFigures, DeploymentsDigest, ServiceFailures, ServiceOfStack, Times};
 pub use scaled::ServiceScaled;
@@ -84,6 +86,12 @@ pub enum LongshoreEvent {
     /// A document of the state cannot be read.
     #[serde(rename = "Document Unreadable")]
     DocumentUnreadable(DocumentUnreadable),
+    /// Somebody pressed a button in Slack, and may; `deploy` wakes on it.
+    #[serde(rename = "Action Requested")]
+    ActionRequested(ActionRequested),
+    /// What somebody asked for by a button was refused; they have no other way to hear of it.
+    #[serde(rename = "Action Refused")]
+    ActionRefused(ActionRefused),
     /// A part of a reconcile of more services than one invocation can look at; `deploy` wakes on it.
     #[serde(rename = "Reconcile Shard")]
     ReconcileShard(ReconcileShard),
@@ -148,6 +156,8 @@ impl LongshoreEvent {
             Self::ScheduledTaskFailed(_) => "Scheduled Task Failed",
             Self::ServiceScaled(_) => "Service Scaled",
             Self::DocumentUnreadable(_) => "Document Unreadable",
+            Self::ActionRequested(_) => "Action Requested",
+            Self::ActionRefused(_) => "Action Refused",
             Self::ReconcileShard(_) => "Reconcile Shard",
             Self::ReleaseRefused(_) => "Release Refused",
             Self::StackApplying(_) => "Stack Applying",
@@ -187,6 +197,8 @@ impl LongshoreEvent {
             Self::ScheduledTaskFailed(detail) => serde_json::to_string(detail),
             Self::ServiceScaled(detail) => serde_json::to_string(detail),
             Self::DocumentUnreadable(detail) => serde_json::to_string(detail),
+            Self::ActionRequested(detail) => serde_json::to_string(detail),
+            Self::ActionRefused(detail) => serde_json::to_string(detail),
             Self::ReconcileShard(detail) => serde_json::to_string(detail),
             Self::ReleaseRefused(detail) => serde_json::to_string(detail),
             Self::StackApplying(detail) => serde_json::to_string(detail),
@@ -339,6 +351,9 @@ pub struct DeploymentSkipped {
     /// The tag that the image policy selects instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<String>,
+    /// Who rejected it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_by: Option<Caller>,
 }
 
 /// Why a deployment was not started.
@@ -357,6 +372,8 @@ pub enum SkipReason {
     ArchitectureMissing,
     /// Nobody approved it in time.
     ApprovalExpired,
+    /// Somebody rejected it.
+    Rejected,
     /// A service that comes first did not get this image to run.
     PredecessorFailed,
     /// No route names the service any more.

@@ -28,6 +28,8 @@ pub enum DeployRequest {
     Resume(ResumePayload),
     /// Let the deployment begin that waits for it.
     Approve(ApprovePayload),
+    /// Never let the deployment begin that waits to be approved.
+    Reject(RejectPayload),
     /// Run a task of a service.
     Run(RunPayload),
     /// Say what came of the deployments of some days.
@@ -71,6 +73,10 @@ pub struct RollbackPayload {
     /// The number of the deployment to go back to. Default: the last that succeeded with another image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
+    /// The number of the deployment to go back from: whoever looked at an older one is refused. Default: whatever is
+    /// the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
     /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -118,6 +124,13 @@ pub struct ResumePayload {
     /// The service. Default: all services of the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// When the hold began that is to end: one that began later stays. Default: whatever hold there is.
+    #[serde(
+        default,
+        deserialize_with = "time",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub held_since: Option<DateTime<Utc>>,
     /// Why, for people; shown in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -141,6 +154,25 @@ pub struct ApprovePayload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestPrefix>,
     /// Who asks, as they say themselves; shown in Slack and kept in the history.
+    #[serde(
+        default,
+        deserialize_with = "caller",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub by: Option<Caller>,
+}
+
+/// `{"action": "reject", ...}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectPayload {
+    /// The stack that the service belongs to.
+    pub stack: String,
+    pub service: String,
+    /// The image's digest, or its beginning as Slack shows it. Default: whatever waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestPrefix>,
+    /// Who asks, as they say themselves; shown in Slack.
     #[serde(
         default,
         deserialize_with = "caller",
@@ -250,6 +282,11 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             check_names(&payload.stack, Some(&payload.service))?;
             Ok(DeployRequest::Approve(payload))
         }
+        Some("reject") => {
+            let payload: RejectPayload = without_action(value)?;
+            check_names(&payload.stack, Some(&payload.service))?;
+            Ok(DeployRequest::Reject(payload))
+        }
         Some("run") => {
             let payload: RunPayload = without_action(value)?;
             check_names(&payload.stack, Some(&payload.service))?;
@@ -287,7 +324,7 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
                 WHAT,
                 format!(
                     "field `action`: found {found}, expected `deploy`, `rollback`, `hold`, `resume`, \
-                     `approve`, `run`, `digest` or `reconcile`"
+                     `approve`, `reject`, `run`, `digest` or `reconcile`"
                 ),
             ))
         }

@@ -60,6 +60,16 @@ impl<'a> Subject<'a> {
                 deployment_id: Some(&event.deployment_id),
                 ..Self::of_service(&event.stack, &event.service)
             },
+            LongshoreEvent::ActionRequested(event) => Self {
+                stack: event.payload["stack"].as_str(),
+                service: event.payload["service"].as_str(),
+                ..Self::default()
+            },
+            LongshoreEvent::ActionRefused(event) => Self {
+                stack: Some(&event.stack),
+                service: event.service.as_deref(),
+                ..Self::default()
+            },
             LongshoreEvent::ReconcileShard(_) => Self::default(),
             LongshoreEvent::ReleaseRefused(event) => Self {
                 key: Some(&event.key),

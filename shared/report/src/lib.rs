@@ -13,13 +13,16 @@ mod slack;
 pub mod words;
 
 pub use message::{
-    BLOCKS, Block, CONTEXT_ELEMENTS, Console, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT,
-    Text, message, transfer_message,
+    BLOCKS, BUTTON_TEXT, BUTTON_VALUE, Block, Button, CONFIRM_TEXT, CONTEXT_ELEMENTS, Confirm,
+    Console, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Style, Text, message,
+    transfer_message,
 };
 pub use preview::page;
 pub use slack::{
-    AnnounceError, Announcer, ApiUrl, Attempt, Bot, Channels, ClientError, DOCUMENTS, Destination,
-    InvalidSecret, KeptMessage, Mention, MessagePoster, NotEncrypted, NotifyOutcome, PostError,
-    PostState, PostedMessage, Rank, RetryPolicy, SecretError, Slack, Stage, Topic, Trouble,
-    WebhookSecret, WebhookUrl, judge,
+    AnnounceError, Announcer, ApiUrl, Attempt, Bot, ButtonUsers, Channels, ClientError, DOCUMENTS,
+    Destination, InvalidButtonUsers, InvalidSecret, InvalidSigningSecret, KeptMessage, Mention,
+    MessagePoster, NotEncrypted, NotSlacks, NotifyOutcome, PersonAnswerer, PostError, PostState,
+    PostedMessage, Press, Rank, RetryPolicy, SIGNATURE_HEADER, SecretError, SignedRequest,
+    SigningSecret, Slack, SlackUser, Stage, TIMESTAMP_HEADER, Topic, Trouble, WebhookSecret,
+    WebhookUrl, judge, signed_at,
 };

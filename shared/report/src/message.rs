@@ -1,6 +1,8 @@
 //! What Slack shows of each event.
 
+mod actions;
 mod blocks;
+mod buttons;
 mod console;
 mod deployments;
 mod digest;
@@ -22,8 +24,10 @@ mod waits;
 use longshore_events::longshore::LongshoreEvent;
 
 pub use blocks::{
-    BLOCKS, Block, CONTEXT_ELEMENTS, HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Text,
+    BLOCKS, BUTTON_TEXT, BUTTON_VALUE, Block, Button, CONFIRM_TEXT, CONTEXT_ELEMENTS, Confirm,
+    HEADER_TEXT, MESSAGE_TEXT, Message, SECTION_TEXT, Style, Text,
 };
+pub(crate) use buttons::ACTION_ID;
 pub use console::Console;
 pub use transfers::transfer_message;
 
@@ -46,6 +50,7 @@ pub fn message(event: &LongshoreEvent, console: &Console) -> Option<Message> {
         LongshoreEvent::ScheduledTaskFailed(event) => scheduled::failed(event, console),
         LongshoreEvent::ServiceScaled(event) => scaled::scaled(event),
         LongshoreEvent::DocumentUnreadable(event) => documents::unreadable(event),
+        LongshoreEvent::ActionRefused(event) => actions::refused(event),
         LongshoreEvent::ReleaseRefused(event) => releases::refused(event),
         LongshoreEvent::StackApplying(event) => stacks::applying(event, console),
         LongshoreEvent::StackReady(event) => stacks::ready(event, console),
@@ -59,6 +64,7 @@ pub fn message(event: &LongshoreEvent, console: &Console) -> Option<Message> {
         LongshoreEvent::SyncFailed(event) => syncs::failed(event),
         LongshoreEvent::SyncRefused(event) => syncs::refused(event),
         LongshoreEvent::DeploymentStabilized(_)
+        | LongshoreEvent::ActionRequested(_)
         | LongshoreEvent::ReconcileShard(_)
         | LongshoreEvent::SyncShardCompleted(_) => return None,
     })

@@ -1,6 +1,6 @@
 //! Messages as a page that looks like Slack: what they say can be looked at without a workspace.
 
-use crate::message::{Block, Message, Text};
+use crate::message::{Block, Button, Message, Style, Text};
 
 /// A page of messages, each under its name. It needs nothing but itself: no network, no files beside it.
 pub fn page<'a>(messages: impl IntoIterator<Item = (&'a str, &'a Message)>) -> String {
@@ -40,6 +40,10 @@ blockquote { padding-left: .75rem; border-left: 4px solid var(--line); }
 .context { color: var(--grey); font-size: .82rem; }
 code { padding: .1rem .2rem; border: 1px solid var(--line); border-radius: 3px; background: var(--code-back);
   color: var(--code); font: .8rem Monaco, Menlo, Consolas, monospace; }
+button { padding: .3rem .75rem; border: 1px solid var(--line); border-radius: 4px; background: var(--back);
+  color: var(--text); font: inherit; font-size: .82rem; font-weight: 700; }
+.primary { border-color: #007a5a; background: #007a5a; color: #fff; }
+.danger { border-color: #e01e5a; color: #e01e5a; }
 a { color: var(--link); text-decoration: none; }
 a:hover, a:focus-visible { text-decoration: underline; }
 details { margin-top: .35rem; color: var(--grey); font-size: .82rem; }
@@ -73,7 +77,34 @@ fn block(block: &Block) -> String {
             let elements: Vec<String> = elements.iter().map(of).collect();
             format!("<p class=\"context\">{}</p>\n", elements.join(" "))
         }
+        Block::Actions { elements } => {
+            let elements: Vec<String> = elements.iter().map(button).collect();
+            format!("<p class=\"actions\">{}</p>\n", elements.join(" "))
+        }
     }
+}
+
+/// A button, which does nothing here; what it asks first is its title.
+fn button(button: &Button) -> String {
+    let Button::Button {
+        text,
+        style,
+        confirm,
+        ..
+    } = button;
+    let class = match style {
+        Some(Style::Primary) => " class=\"primary\"",
+        Some(Style::Danger) => " class=\"danger\"",
+        None => "",
+    };
+    let title = confirm.as_ref().map_or_else(String::new, |confirm| {
+        let asked = of(&confirm.text).replace('"', "&quot;");
+        format!(" title=\"{asked}\"")
+    });
+    format!(
+        "<button type=\"button\"{class}{title}>{}</button>",
+        of(text)
+    )
 }
 
 fn of(text: &Text) -> String {
@@ -198,7 +229,10 @@ mod tests {
         let samples = every();
         let messages: Vec<(&str, Message)> = samples
             .iter()
-            .filter_map(|sample| Some((sample.name, message(&sample.event, &console)?)))
+            .filter_map(|sample| {
+                let message = message(&sample.event, &console)?;
+                Some((sample.name, message.with_buttons(&sample.event, |_| true)))
+            })
             .collect();
         assert_eq!(messages.len(), samples.len(), "each is said to people");
         let page = page(messages.iter().map(|(name, message)| (*name, message)));
@@ -209,5 +243,11 @@ mod tests {
             assert!(!page.contains(wanted), "{wanted}");
         }
         assert!(page.contains("prefers-color-scheme: dark"));
+        for wanted in [
+            "<button type=\"button\" class=\"primary\">Approve</button>",
+            "title=\"shop/api goes back from deployment 42",
+        ] {
+            assert!(page.contains(wanted), "{wanted}");
+        }
     }
 }

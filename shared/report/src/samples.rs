@@ -4,17 +4,17 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentFigures,
-    DeploymentProgressed, DeploymentRolledBack, DeploymentSkipped, DeploymentStarted,
-    DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded, DeploymentWaiting,
-    DeploymentsDigest, DeploymentsHeld, DeploymentsResumed, DocumentUnreadable, DocumentVersion,
-    FailedPhase, FailedResource, FailedService, FileCount, ImageMissing, ImageNeed, LogLine,
-    LogStream, LongshoreEvent, OperationKind, Problem, RefusedEntry, ReleaseRefused,
-    RolloutProgress, RunsOn, ScheduledTaskFailed, ServiceFailures, ServiceOfStack, ServiceScaled,
-    Severity, SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady,
-    StackSource, StackSummary, StackUnchanged, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
-    SyncProgressed, SyncRefused, SyncSource, SyncSummary, SyncUnchanged, TaskFailure, Times,
-    WaitReason,
+    ActionRefused, ButtonAction, Caller, ChangeCounts, ContainerFailure, ContainerLog,
+    DeploymentFailed, DeploymentFigures, DeploymentProgressed, DeploymentRolledBack,
+    DeploymentSkipped, DeploymentStarted, DeploymentSucceeded, DeploymentSummary,
+    DeploymentSuperseded, DeploymentWaiting, DeploymentsDigest, DeploymentsHeld,
+    DeploymentsResumed, DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource,
+    FailedService, FileCount, ImageMissing, ImageNeed, LogLine, LogStream, LongshoreEvent,
+    OperationKind, Problem, RefusedEntry, ReleaseRefused, RolloutProgress, RunsOn,
+    ScheduledTaskFailed, ServiceFailures, ServiceOfStack, ServiceScaled, Severity, SkipReason,
+    Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource, StackSummary,
+    StackUnchanged, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned, SyncProgressed,
+    SyncRefused, SyncSource, SyncSummary, SyncUnchanged, TaskFailure, Times, WaitReason,
 };
 use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 
@@ -165,6 +165,7 @@ pub fn skipped(reason: SkipReason) -> LongshoreEvent {
         reason,
         deployment_id: None,
         selected: None,
+        rejected_by: (reason == SkipReason::Rejected).then(|| Caller::named("ada (U024BE7LH)")),
     })
 }
 
@@ -552,6 +553,10 @@ fn deployments() -> Vec<(&'static str, LongshoreEvent)> {
             "deployment that was skipped",
             skipped(SkipReason::FailedBefore),
         ),
+        (
+            "deployment that was rejected",
+            skipped(SkipReason::Rejected),
+        ),
         ("image that is missing", image_missing(ImageNeed::Running)),
         (
             "image that a rollback lacks",
@@ -605,6 +610,7 @@ fn waits() -> Vec<(&'static str, LongshoreEvent)> {
         ),
         ("hold", held(until)),
         ("end of a hold", resumed()),
+        ("button that did nothing", action_refused()),
         (
             "number of tasks that somebody sets",
             scaled(2, 6, ada(), Some("the sale")),
@@ -685,6 +691,20 @@ pub fn succeeded(deployment: DeploymentSummary) -> LongshoreEvent {
     LongshoreEvent::DeploymentSucceeded(DeploymentSucceeded {
         deployment,
         finished_at: after(72),
+    })
+}
+
+pub fn action_refused() -> LongshoreEvent {
+    LongshoreEvent::ActionRefused(ActionRefused {
+        stack: "shop".to_owned(),
+        service: Some("api".to_owned()),
+        action: ButtonAction::Rollback,
+        by: Some(Caller::named("ada (U024BE7LH)")),
+        reason: format!(
+            "roll service api of stack shop back: deployment 43, of shop/api:v4@{DIGEST}, came after deployment 42: look \
+             at it first"
+        ),
+        requested_at: after(7_200),
     })
 }
 

@@ -208,7 +208,7 @@ pub async fn examine<C: Installation + DocumentStore>(cloud: &C, meant: &Meant) 
         doctor.rules().await;
         doctor.schedules().await;
         doctor.boundary(&functions).await;
-        doctor.secret(&functions).await;
+        doctor.secrets(&functions).await;
         doctor.queues().await;
         doctor.rights(caller).await;
     }
@@ -342,24 +342,35 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
     async fn functions(&mut self) -> Functions {
         let mut found = Functions::new();
         for function in FUNCTIONS {
-            let name = format!("{}-{function}", self.meant.prefix);
-            let about = format!("function {name}");
-            match self.cloud.function(&name).await {
-                Ok(Some(state)) => {
-                    self.function(&about, &state);
-                    found.insert(function, state);
-                }
-                Ok(None) => self.wrong(
-                    about,
-                    "it is not there".to_owned(),
-                    format!(
-                        "{APPLY}; if its names begin otherwise, give --prefix, and its region with --region"
-                    ),
-                ),
-                Err(error) => self.unseen(about, &error, "lambda:GetFunctionConfiguration"),
-            }
+            self.find(function, &mut found).await;
+        }
+        // Only where messages have buttons.
+        let has_buttons = found
+            .get("notify")
+            .is_some_and(|notify| notify.environment.contains_key("SLACK_BUTTON_USERS"));
+        if has_buttons {
+            self.find("press", &mut found).await;
         }
         found
+    }
+
+    async fn find(&mut self, function: &'static str, found: &mut Functions) {
+        let name = format!("{}-{function}", self.meant.prefix);
+        let about = format!("function {name}");
+        match self.cloud.function(&name).await {
+            Ok(Some(state)) => {
+                self.function(&about, &state);
+                found.insert(function, state);
+            }
+            Ok(None) => self.wrong(
+                about,
+                "it is not there".to_owned(),
+                format!(
+                    "{APPLY}; if its names begin otherwise, give --prefix, and its region with --region"
+                ),
+            ),
+            Err(error) => self.unseen(about, &error, "lambda:GetFunctionConfiguration"),
+        }
     }
 
     fn function(&mut self, about: &str, state: &FunctionState) {
@@ -619,41 +630,56 @@ impl<C: Installation + DocumentStore> Doctor<'_, C> {
         }
     }
 
-    async fn secret(&mut self, functions: &Functions) {
-        let Some(notify) = functions.get("notify") else {
-            return;
-        };
-        let Some(name) = notify.environment.get("SLACK_WEBHOOK_SECRET_NAME") else {
-            return self.wrong(
-                "Slack's secret".to_owned(),
-                "`notify` knows none: its SLACK_WEBHOOK_SECRET_NAME is not set".to_owned(),
-                APPLY.to_owned(),
-            );
-        };
+    async fn secrets(&mut self, functions: &Functions) {
+        for (function, variable, holds, without) in [
+            (
+                "notify",
+                "SLACK_WEBHOOK_SECRET_NAME",
+                "the webhook or the bot's token",
+                "Slack hears nothing",
+            ),
+            (
+                "press",
+                "SLACK_SIGNING_SECRET_NAME",
+                "the signing secret of the Slack app",
+                "no button does anything",
+            ),
+        ] {
+            let Some(state) = functions.get(function) else {
+                continue;
+            };
+            match state.environment.get(variable) {
+                Some(name) => self.secret(name, holds, without).await,
+                None => self.wrong(
+                    "Slack's secret".to_owned(),
+                    format!("`{function}` knows none: its {variable} is not set"),
+                    APPLY.to_owned(),
+                ),
+            }
+        }
+    }
+
+    /// A secret that holds this, and what is so without it.
+    async fn secret(&mut self, name: &str, holds: &str, without: &str) {
         let about = format!("secret {name}");
-        let put =
-            format!("put the webhook or the bot's token into it, as docs/install.md says: {name}");
+        let put = format!("put {holds} into it, as docs/install.md says: {name}");
         match self.cloud.secret(name).await {
             Ok(None) => self.wrong(
                 about,
-                "it is not there: Slack hears nothing".to_owned(),
+                format!("it is not there: {without}"),
                 format!("make the secret of this name; {put}"),
             ),
             Ok(Some(SecretState {
                 is_deleted: true, ..
             })) => self.wrong(
                 about,
-                "it is to be deleted: Slack hears nothing".to_owned(),
+                format!("it is to be deleted: {without}"),
                 format!("aws secretsmanager restore-secret --secret-id {name}"),
             ),
             Ok(Some(SecretState {
                 has_value: false, ..
             })) => {
-                self.wrong(
-                    about,
-                    "it has no value: Slack hears nothing".to_owned(),
-                    put,
-                );
+                self.wrong(about, format!("it has no value: {without}"), put);
             }
             Ok(Some(_)) => {}
             Err(error) => self.unseen(about, &error, "secretsmanager:DescribeSecret"),

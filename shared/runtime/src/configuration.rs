@@ -11,8 +11,8 @@ use reader::Reader;
 use variables::variable;
 pub use variables::{
     CLOUDFORMATION_ROLE_ARN, DOWNLOAD_CONCURRENCY, EVENT_BUS_NAME, LOG_LEVEL,
-    PERMISSIONS_BOUNDARY_ARN, SLACK_API_URL, SLACK_WEBHOOK_SECRET_NAME, STATE_BUCKET_NAME,
-    SYNC_LAMBDA_THRESHOLD_BYTES,
+    PERMISSIONS_BOUNDARY_ARN, SLACK_API_URL, SLACK_BUTTON_USERS, SLACK_SIGNING_SECRET_NAME,
+    SLACK_TEAM_ID, SLACK_WEBHOOK_SECRET_NAME, STATE_BUCKET_NAME, SYNC_LAMBDA_THRESHOLD_BYTES,
 };
 
 /// Variables that must be set and are not, all of them.
@@ -128,6 +128,8 @@ pub struct NotifyConfiguration {
     pub slack_webhook_secret_name: String,
     /// [`SLACK_API_URL`], where it is set.
     pub slack_api_url: Option<String>,
+    /// [`SLACK_BUTTON_USERS`], where messages have buttons.
+    pub slack_button_users: Option<String>,
 }
 
 impl NotifyConfiguration {
@@ -146,6 +148,54 @@ impl NotifyConfiguration {
                 event_bus_name,
             },
             slack_webhook_secret_name,
+            slack_api_url: variable(SLACK_API_URL),
+            slack_button_users: variable(SLACK_BUTTON_USERS),
+        })
+    }
+}
+
+/// What `press` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PressConfiguration {
+    /// What all that works on state needs.
+    pub state: StateConfiguration,
+    pub slack_signing_secret_name: String,
+    /// Who may press which button, as JSON.
+    pub slack_button_users: String,
+    /// [`SLACK_TEAM_ID`], where it is set.
+    pub slack_team_id: Option<String>,
+    /// [`SLACK_API_URL`], where it is set.
+    pub slack_api_url: Option<String>,
+}
+
+impl PressConfiguration {
+    /// Reads it from the process's environment.
+    ///
+    /// # Errors
+    /// [`MissingVariables`].
+    pub fn from_environment() -> Result<Self, MissingVariables> {
+        let [
+            state_bucket_name,
+            event_bus_name,
+            slack_signing_secret_name,
+            slack_button_users,
+        ] = required(
+            [
+                STATE_BUCKET_NAME,
+                EVENT_BUS_NAME,
+                SLACK_SIGNING_SECRET_NAME,
+                SLACK_BUTTON_USERS,
+            ],
+            variable,
+        )?;
+        Ok(Self {
+            state: StateConfiguration {
+                state_bucket_name,
+                event_bus_name,
+            },
+            slack_signing_secret_name,
+            slack_button_users,
+            slack_team_id: variable(SLACK_TEAM_ID),
             slack_api_url: variable(SLACK_API_URL),
         })
     }

@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 use longshore_events::image::{Digest, Image};
 use longshore_events::longshore::{
-    Caller, ChangeCounts, ContainerFailure, ContainerLog, DeploymentFailed, DeploymentFigures,
-    DeploymentProgressed, DeploymentRolledBack, DeploymentSkipped, DeploymentStabilized,
-    DeploymentStarted, DeploymentSucceeded, DeploymentSummary, DeploymentSuperseded,
-    DeploymentWaiting, DeploymentsDigest, DeploymentsHeld, DeploymentsResumed, DocumentUnreadable,
-    DocumentVersion, FailedPhase, FailedResource, FailedService, ImageMissing, ImageNeed, LogLine,
-    LogStream, LongshoreEvent, OperationKind, Problem, ReconcileShard, ReleaseRefused,
-    RolloutProgress, ScheduledTaskFailed, ServiceFailures, ServiceOfStack, ServiceScaled, Severity,
-    SkipReason, Source, StackApplying, StackFailed, StackFileRefused, StackReady, StackSource,
-    StackSummary, StackUnchanged, TaskFailure, Times, WaitReason,
+    ActionRefused, ActionRequested, ButtonAction, Caller, ChangeCounts, ContainerFailure,
+    ContainerLog, DeploymentFailed, DeploymentFigures, DeploymentProgressed, DeploymentRolledBack,
+    DeploymentSkipped, DeploymentStabilized, DeploymentStarted, DeploymentSucceeded,
+    DeploymentSummary, DeploymentSuperseded, DeploymentWaiting, DeploymentsDigest, DeploymentsHeld,
+    DeploymentsResumed, DocumentUnreadable, DocumentVersion, FailedPhase, FailedResource,
+    FailedService, ImageMissing, ImageNeed, LogLine, LogStream, LongshoreEvent, OperationKind,
+    Problem, ReconcileShard, ReleaseRefused, RolloutProgress, ScheduledTaskFailed, ServiceFailures,
+    ServiceOfStack, ServiceScaled, Severity, SkipReason, Source, StackApplying, StackFailed,
+    StackFileRefused, StackReady, StackSource, StackSummary, StackUnchanged, TaskFailure, Times,
+    WaitReason,
 };
 use longshore_events::longshore::{
     FileCount, RefusedEntry, RunsOn, SyncCompleted, SyncFailed, SyncOutcome, SyncPlanned,
@@ -19,6 +20,7 @@ use longshore_events::longshore::{
 };
 use longshore_events::transfer::{TransferFailure, TransferProgress, TransferReport};
 use proptest::prelude::*;
+use serde_json::json;
 
 /// Makes events of these texts and times.
 #[derive(Debug, Clone, Copy)]
@@ -360,6 +362,7 @@ impl AnyEvent {
             Just(SkipReason::FailedBefore),
             Just(SkipReason::ArchitectureMissing),
             Just(SkipReason::ApprovalExpired),
+            Just(SkipReason::Rejected),
             Just(SkipReason::RouteRemoved),
             Just(SkipReason::PredecessorFailed),
             Just(SkipReason::AnotherSelected),
@@ -471,6 +474,33 @@ impl AnyEvent {
                     }
                 ),
             self.digest(),
+            (self.text(), self.text(), self.time()).prop_map(
+                |(request_id, stack, requested_at)| {
+                    LongshoreEvent::ActionRequested(ActionRequested {
+                        request_id,
+                        requested_at,
+                        payload: json!({"action": "resume", "stack": stack}),
+                    })
+                }
+            ),
+            (
+                self.text(),
+                self.optional(),
+                prop::sample::select(ButtonAction::ALL.to_vec()),
+                self.caller(),
+                self.text(),
+                self.time()
+            )
+                .prop_map(|(stack, service, action, by, reason, requested_at)| {
+                    LongshoreEvent::ActionRefused(ActionRefused {
+                        stack,
+                        service,
+                        action,
+                        by,
+                        reason,
+                        requested_at,
+                    })
+                }),
             self.deployment().prop_map(|deployment| {
                 LongshoreEvent::DeploymentStabilized(DeploymentStabilized { deployment })
             }),
@@ -884,6 +914,7 @@ impl AnyEvent {
                             reason,
                             deployment_id,
                             selected,
+                            rejected_by: None,
                         })
                     }
                 ),

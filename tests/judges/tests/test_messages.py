@@ -12,6 +12,18 @@ def section(text, **more):
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}, **more}
 
 
+def button(**more):
+    return {"type": "button", "text": {"type": "plain_text", "text": "Go"}, "action_id": "go", "value": "{}", **more}
+
+
+def actions(*buttons):
+    return {"type": "actions", "elements": list(buttons)}
+
+
+def plain(text):
+    return {"type": "plain_text", "text": text}
+
+
 def faults_of(*blocks, text="Deployment started"):
     return list(messages.faults_of({"text": text, "blocks": list(blocks)}))
 
@@ -22,7 +34,9 @@ class Messages(unittest.TestCase):
         context = {"type": "context", "elements": [{"type": "mrkdwn", "text": "asked for", "verbatim": True}]}
         date = "<!date^7^{date_short_pretty} {time_secs}|1970-01-01 00:00:07 UTC>"
         body = section(f"*Log:* <https://a.example/?b=1&amp;c|log> {date} <@U012AB3CD>\n> somebody's &lt;words&gt;")
-        self.assertEqual(faults_of(header, body, context), [])
+        asks = {"title": plain("Roll back?"), "text": plain("shop/api"), "confirm": plain("Yes"), "deny": plain("No")}
+        buttons = actions(button(style="primary"), button(action_id="back", style="danger", confirm=asks))
+        self.assertEqual(faults_of(header, body, buttons, context), [])
 
     def test_each_limit_is_known(self):
         for blocks, finding in [
@@ -34,6 +48,10 @@ class Messages(unittest.TestCase):
             ([{"type": "header", "text": {"type": "plain_text", "text": "a" * 151}}], "text of 151 characters"),
             ([{"type": "context", "elements": [{"type": "mrkdwn", "text": "a"}] * 11}], "has 11 elements"),
             ([section("a" * 2_999)] * 14, "characters in all"),
+            ([actions()], "has 0 buttons"),
+            ([actions(button(), button())], "two buttons of one action_id"),
+            ([actions(button(text=plain("a" * 76)))], "text of 76 characters"),
+            ([actions(button(value="a" * 2_001))], "value has 2001 characters"),
         ]:
             with self.subTest(finding):
                 self.assertTrue(any(finding in fault for fault in faults_of(*blocks)), faults_of(*blocks))

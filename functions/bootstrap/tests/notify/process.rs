@@ -388,7 +388,7 @@ fn a_handler_that_is_not_a_function_is_refused_with_those_that_are() {
             "{said}"
         );
         assert!(
-            said.contains("deploy, notify, provision, sync, watch"),
+            said.contains("deploy, notify, press, provision, sync, watch"),
             "{said}"
         );
     }

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use longshore_events::longshore::{ChangeCounts, OperationKind, StackSource};
+use longshore_events::longshore::{ChangeCounts, OperationKind, SkipReason, StackSource};
 use longshore_policy::route::Subscriber;
 use longshore_policy::settings::{Approval, OneOffTask, RolloutSettings};
 use longshore_rollout::record::State;
@@ -108,7 +108,7 @@ async fn a_wrong_manual_payload_is_an_error_that_names_the_field_and_what_is_exp
     let cases = [
         (
             json!({}),
-            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
+            "field `action`: found nothing, expected `deploy`, `rollback`, `hold`, `resume`, `approve`, `reject`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({"action": "deplyo"}),
@@ -383,6 +383,134 @@ async fn an_approval_lets_go_what_waits_for_it_and_is_refused_when_nothing_does(
     let answer = send(&cloud, &payload).await.unwrap();
     assert_eq!(answer["services"][0]["outcome"], "started");
     assert_eq!(cloud.updates(&api), 1);
+}
+
+/// Somebody presses a button that asks for this.
+fn pressed(id: &str, payload: &Value) -> Value {
+    let mut event = sample("action-requested.json");
+    event["detail"]["request_id"] = json!(id);
+    event["detail"]["payload"] = payload.clone();
+    event["detail"]["payload"]["by"] = json!("ada (U024BE7LH)");
+    event
+}
+
+fn refused_actions(cloud: &FakeCloud) -> Vec<ActionRefused> {
+    let published = cloud
+        .published()
+        .into_iter()
+        .filter_map(|event| match event {
+            LongshoreEvent::ActionRefused(refused) => Some(refused),
+            _ => None,
+        });
+    published.collect()
+}
+
+fn to_be_approved() -> (Subscriber, FakeCloud) {
+    let api = Subscriber {
+        rollout: RolloutSettings {
+            approval: Some(Approval {
+                expires_after_minutes: 60,
+            }),
+            ..RolloutSettings::default()
+        },
+        ..subscriber("api")
+    };
+    let cloud = FakeCloud::with_services(std::slice::from_ref(&api));
+    cloud.add_image("shop/api", "v2", digest('2'));
+    (api, cloud)
+}
+
+fn about(action: &str, digit: char) -> Value {
+    json!({"action": action, "stack": "shop", "service": "api", "digest": digest(digit).as_str()})
+}
+
+#[tokio::test]
+async fn a_press_approves_with_the_name_of_who_pressed_and_again_does_nothing_and_tells_nobody() {
+    let (api, cloud) = to_be_approved();
+    send(&cloud, &push_event()).await.unwrap();
+    let answer = send(&cloud, &pressed("press-1", &about("approve", '2')))
+        .await
+        .unwrap();
+    assert_eq!(answer["services"][0]["outcome"], "started");
+    let deployment = cloud.record(&api).unwrap().deployment.clone();
+    assert_eq!(
+        deployment.approved_by,
+        Some(Caller::named("ada (U024BE7LH)"))
+    );
+    // The same press, and that of somebody else who pressed at the same time.
+    for id in ["press-1", "press-2"] {
+        let answer = send(&cloud, &pressed(id, &about("approve", '2')))
+            .await
+            .unwrap();
+        assert_eq!(answer["outcome"], "done already", "{answer}");
+    }
+    assert_eq!(cloud.updates(&api), 1);
+    assert!(refused_actions(&cloud).is_empty());
+}
+
+#[tokio::test]
+async fn a_press_on_an_image_that_does_not_wait_any_more_is_refused_once_and_in_slack() {
+    let (api, cloud) = to_be_approved();
+    send(&cloud, &push_event()).await.unwrap();
+    let answer = send(&cloud, &pressed("press-1", &about("approve", '3')))
+        .await
+        .unwrap();
+    assert_eq!(answer["outcome"], "refused");
+    assert_eq!(cloud.updates(&api), 0);
+    let [refused] = refused_actions(&cloud).try_into().unwrap();
+    assert_eq!(refused.service.as_deref(), Some("api"));
+    assert_eq!(refused.by, Some(Caller::named("ada (U024BE7LH)")));
+    assert!(
+        refused.reason.contains("waits for approval, and not"),
+        "{}",
+        refused.reason
+    );
+}
+
+#[tokio::test]
+async fn what_is_rejected_never_begins_and_slack_says_who_rejected_it() {
+    let (api, cloud) = to_be_approved();
+    send(&cloud, &push_event()).await.unwrap();
+    for id in ["press-1", "press-1", "press-2"] {
+        assert!(
+            send(&cloud, &pressed(id, &about("reject", '2')))
+                .await
+                .is_ok()
+        );
+    }
+    let answer = send(&cloud, &pressed("press-3", &about("approve", '2')))
+        .await
+        .unwrap();
+    assert_eq!(answer["outcome"], "refused");
+    send(&cloud, &sample("request-reconcile.json"))
+        .await
+        .unwrap();
+    assert_eq!(cloud.updates(&api), 0);
+    let skipped = cloud
+        .published()
+        .into_iter()
+        .filter_map(|event| match event {
+            LongshoreEvent::DeploymentSkipped(skipped) => {
+                Some((skipped.reason, skipped.rejected_by))
+            }
+            _ => None,
+        });
+    let skipped: Vec<_> = skipped.collect();
+    let by = Some(Caller::named("ada (U024BE7LH)"));
+    assert_eq!(skipped, [(SkipReason::Rejected, by)]);
+    assert_eq!(refused_actions(&cloud).len(), 1);
+}
+
+#[tokio::test]
+async fn what_has_begun_is_not_rejected() {
+    let (_, cloud) = to_be_approved();
+    send(&cloud, &push_event()).await.unwrap();
+    send(&cloud, &about("approve", '2')).await.unwrap();
+    let answer = send(&cloud, &pressed("press-1", &about("reject", '2')))
+        .await
+        .unwrap();
+    assert_eq!(answer["outcome"], "refused");
+    assert_eq!(refused_actions(&cloud).len(), 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use longshore_report::{Bot, Message, PostedMessage, SecretError, WebhookUrl};
+use longshore_report::{
+    Block, Bot, Button, ButtonUsers, Message, PostedMessage, SecretError, WebhookUrl,
+};
 use longshore_testkit::Bucket;
 
 use super::*;
@@ -111,6 +113,33 @@ async fn notify_with(
 }
 
 #[tokio::test]
+async fn a_message_has_the_buttons_that_somebody_may_press_and_no_others() {
+    let users = r#"{"approve": ["U024BE7LH"], "reject": []}"#;
+    for (users, expected) in [
+        (ButtonUsers::default(), &[][..]),
+        (
+            ButtonUsers::parse(users).unwrap(),
+            &["longshore:approve"][..],
+        ),
+    ] {
+        let channel = Channel::default();
+        let announcer = Announcer::new(Secret(WEBHOOK), &channel).with_buttons(users);
+        let (messages, payload) = (Bucket::default(), sample("deployment-waiting.json"));
+        handle(&announcer, &messages, &payload, &invocation(), now())
+            .await
+            .unwrap();
+        let posted = channel.posted.lock().unwrap();
+        let shown = posted.iter().flat_map(|(message, _)| &message.blocks);
+        let buttons = shown.flat_map(|block| match block {
+            Block::Actions { elements } => elements.as_slice(),
+            _ => &[],
+        });
+        let ids = buttons.map(|Button::Button { action_id, .. }| action_id.as_str());
+        assert_eq!(ids.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[tokio::test]
 async fn every_sample_is_reported_once_by_the_name_of_its_event() {
     let folder = fs::read_dir(samples()).unwrap();
     let names: Vec<_> = folder.map(|file| file.unwrap().file_name()).collect();
@@ -133,6 +162,8 @@ async fn every_sample_is_reported_once_by_the_name_of_its_event() {
         let words = match payload["detail-type"].as_str().unwrap() {
             // The headline says what the sample waits for.
             "Deployment Waiting" => "deployment needs approval".to_owned(),
+            // And which button it was.
+            "Action Refused" => "approval refused".to_owned(),
             detail_type => detail_type.to_lowercase(),
         };
         assert!(

@@ -51,13 +51,14 @@ mock_provider "aws" {
 }
 
 variables {
-  endpoint          = "http://127.0.0.1:4566"
-  access_key_id     = "AKIAEXAMPLE"
-  secret_access_key = "example"
-  slack_webhook_url = "http://127.0.0.1:4567/slack/services/T00000000/B00000000/local"
-  slack_api_url     = "http://127.0.0.1:4567/slack/api"
-  package_directory = "tests/packages"
-  task_role_arns    = ["arn:aws:iam::111122223333:role/shop-execution"]
+  endpoint             = "http://127.0.0.1:4566"
+  access_key_id        = "AKIAEXAMPLE"
+  secret_access_key    = "example"
+  slack_webhook_url    = "http://127.0.0.1:4567/slack/services/T00000000/B00000000/local"
+  slack_signing_secret = "8f742231b10e8888abcd99yyyzzz85a5"
+  slack_api_url        = "http://127.0.0.1:4567/slack/api"
+  package_directory    = "tests/packages"
+  task_role_arns       = ["arn:aws:iam::111122223333:role/shop-execution"]
 }
 
 run "every_function_calls_back_to_the_local_cloud" {

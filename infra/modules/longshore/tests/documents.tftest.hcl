@@ -50,6 +50,7 @@ mock_provider "aws" {
 variables {
   package_directory         = "tests/packages"
   slack_webhook_secret_name = "longshore/slack-webhook"
+  slack_signing_secret_name = "longshore/slack-signing"
   task_role_arns            = ["arn:aws:iam::111122223333:role/shop-task"]
   # Records are changed only in zones that are named.
   hosted_zone_ids = ["Z0123456789ABCDEFGHIJ"]

@@ -203,7 +203,7 @@ run "each_rule_waits_for_exactly_its_events" {
       }]
       notifications = ["longshore", {
         source      = ["longshore"]
-        detail-type = [{ anything-but = ["Deployment Stabilized", "Reconcile Shard", "Sync Shard Completed"] }]
+        detail-type = [{ anything-but = ["Action Requested", "Deployment Stabilized", "Reconcile Shard", "Sync Shard Completed"] }]
       }]
       deploy_task_stopped = ["default", {
         source      = ["aws.ecs"]
@@ -213,6 +213,7 @@ run "each_rule_waits_for_exactly_its_events" {
       rollout_continued = ["longshore", {
         source = ["longshore"]
         detail-type = [
+          "Action Requested",
           "Deployment Stabilized",
           "Deployment Succeeded",
           "Deployment Failed",

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::{UNKNOWN_FIELD, bytes, sample, with_unknown_field};
 
-const PAYLOADS: [&str; 10] = [
+const PAYLOADS: [&str; 11] = [
     "deploy/request-by-tag.json",
     "deploy/request-by-digest.json",
     "deploy/request-rollback.json",
@@ -25,6 +25,7 @@ const PAYLOADS: [&str; 10] = [
     "deploy/request-approve.json",
     "deploy/request-digest.json",
     "deploy/schedule-digest.json",
+    "deploy/request-reject.json",
     "deploy/request-reconcile.json",
     "deploy/schedule-reconcile.json",
 ];
@@ -168,17 +169,17 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "ship"}),
             "manual payload is malformed: field `action`: found `\"ship\"`, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `reject`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({}),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `reject`, `run`, `digest` or `reconcile`",
         ),
         (
             json!(["deploy"]),
             "manual payload is malformed: field `action`: found nothing, expected `deploy`, \
-             `rollback`, `hold`, `resume`, `approve`, `run`, `digest` or `reconcile`",
+             `rollback`, `hold`, `resume`, `approve`, `reject`, `run`, `digest` or `reconcile`",
         ),
         (
             json!({"action": "reconcile", "stack": "shop"}),
@@ -187,7 +188,7 @@ fn a_payload_reads_well_in_an_error() {
         (
             json!({"action": "rollback", "stack": "shop", "service": "api", "image": "shop/api:v2"}),
             "manual payload is malformed: field `image`: unknown field `image`, expected one of \
-             `stack`, `service`, `to`, `note`, `by`",
+             `stack`, `service`, `to`, `from`, `note`, `by`",
         ),
         (
             json!({"action": "rollback", "stack": "shop", "service": "api", "to": 0}),

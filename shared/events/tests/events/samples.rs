@@ -5,18 +5,21 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use longshore_events::arn::ServiceName;
 use longshore_events::ecs::{Container, DeploymentEventName, RunLimits, why_stopped};
+use longshore_events::function_url::FunctionUrlRequest;
 use longshore_events::image::{Digest, Image};
 use longshore_events::incoming::{
-    DeployEvent, DeployTaskStopped, ProvisionEvent, Push, ReleaseFile, StackChange, StackFile,
-    SyncEvent, SyncTaskStopped, WatchEvent, parse_deploy, parse_provision, parse_sync, parse_watch,
+    DeployEvent, DeployTaskStopped, ProvisionEvent, Push, ReleaseFile, RequestedAction,
+    StackChange, StackFile, SyncEvent, SyncTaskStopped, WatchEvent, parse_deploy, parse_provision,
+    parse_sync, parse_watch,
 };
 use longshore_events::longshore::{
-    ContainerFailure, LongshoreEvent, ReconcileShard, SOURCE, SyncShardCompleted, TaskFailure,
+    ButtonAction, Caller, ContainerFailure, LongshoreEvent, ReconcileShard, SOURCE,
+    SyncShardCompleted, TaskFailure,
 };
 use longshore_events::manual::{
     ApprovePayload, DeployPayload, DeployRequest, DigestPayload, HoldPayload, ProvisionRequest,
-    ResumePayload, RollbackPayload, ScheduledSync, StackAction, StackArgument, StackPayload,
-    SyncAction, SyncPayload, SyncRequest,
+    RejectPayload, ResumePayload, RollbackPayload, ScheduledSync, StackAction, StackArgument,
+    StackPayload, SyncAction, SyncPayload, SyncRequest,
 };
 use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
 use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
@@ -158,6 +161,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
         (
             "deploy/request-rollback.json",
             DeployEvent::Request(DeployRequest::Rollback(RollbackPayload {
+                from: None,
                 stack: "shop".to_owned(),
                 service: "api".to_owned(),
                 to: Some(41),
@@ -178,6 +182,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
         (
             "deploy/request-resume.json",
             DeployEvent::Request(DeployRequest::Resume(ResumePayload {
+                held_since: None,
                 stack: "shop".to_owned(),
                 service: Some("api".to_owned()),
                 note: None,
@@ -202,6 +207,38 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
         (
             "deploy/request-reconcile.json",
             DeployEvent::Request(DeployRequest::Reconcile),
+        ),
+        (
+            "deploy/request-reject.json",
+            DeployEvent::Request(DeployRequest::Reject(RejectPayload {
+                stack: "shop".to_owned(),
+                service: "api".to_owned(),
+                digest: Some(
+                    digest(&text(
+                        &sample("deploy/push-tag.json"),
+                        "/detail/image-digest",
+                    ))
+                    .into(),
+                ),
+                by: None,
+            })),
+        ),
+        (
+            "deploy/action-requested.json",
+            DeployEvent::Action(RequestedAction {
+                id: text(
+                    &sample("deploy/action-requested.json"),
+                    "/detail/request_id",
+                ),
+                at: time("2026-11-20T10:15:00Z"),
+                action: ButtonAction::Approve,
+                request: DeployRequest::Approve(ApprovePayload {
+                    stack: "shop".to_owned(),
+                    service: "api".to_owned(),
+                    digest: Some(digest(FIRST).into()),
+                    by: Some(Caller::named("ada (U024BE7LH)")),
+                }),
+            }),
         ),
         ("deploy/task-succeeded.json", task_stopped(None)),
         (
@@ -538,7 +575,8 @@ fn watch_expectations() -> Vec<(&'static str, Watched)> {
 }
 
 /// The samples of Longshore's own events, with their detail-types.
-const NOTIFY_EXPECTATIONS: [(&str, &str); 26] = [
+const NOTIFY_EXPECTATIONS: [(&str, &str); 27] = [
+    ("notify/action-refused.json", "Action Refused"),
     ("notify/deployment-waiting.json", "Deployment Waiting"),
     ("notify/deployments-held.json", "Deployments Held"),
     ("notify/deployments-resumed.json", "Deployments Resumed"),
@@ -660,6 +698,9 @@ fn sync_expectations() -> Vec<(&'static str, SyncEvent)> {
 
 const RELEASE: &str = "state/releases/shop/api.json";
 
+/// Read by the tests of `press`, too, which know the secret that it is signed with.
+const PRESS: &str = "press/approve.json";
+
 /// Read by the tests of `shared/rollout`, whose business routes are.
 const ROUTE: &str = "state/routes/shop/api.json";
 
@@ -672,7 +713,7 @@ fn every_sample_has_an_expectation_and_every_expectation_its_sample() {
         .chain(provision_expectations().into_iter().map(|(path, _)| path))
         .chain(sync_expectations().into_iter().map(|(path, _)| path))
         .chain(NOTIFY_EXPECTATIONS.into_iter().map(|(path, _)| path))
-        .chain([RELEASE, ROUTE])
+        .chain([RELEASE, ROUTE, PRESS])
         .map(str::to_owned)
         .collect();
     let found: BTreeSet<String> = samples_in("").into_iter().collect();
@@ -960,6 +1001,32 @@ fn a_dead_letter_without_a_schedule_or_of_another_queue_is_malformed() {
 }
 
 #[test]
+fn a_press_arrives_as_slack_has_signed_it() {
+    let request = FunctionUrlRequest::parse(&sample(PRESS)).unwrap();
+    assert_eq!(request.method(), "POST");
+    assert_eq!(
+        request.header("x-slack-request-timestamp"),
+        Some("1795169700")
+    );
+    assert!(request.body().unwrap().starts_with(b"payload=%7B"));
+}
+
+#[test]
+fn a_button_asks_for_a_few_payloads_and_not_for_all() {
+    let mut event = sample("deploy/action-requested.json");
+    for payload in ["request-by-tag", "request-reconcile"] {
+        event["detail"]["payload"] = sample(&format!("deploy/{payload}.json"));
+        let refusal = parse_deploy(&event).unwrap_err().to_string();
+        assert!(refusal.ends_with("which no button asks for"), "{refusal}");
+    }
+    for payload in ["approve", "reject", "rollback", "hold", "resume"] {
+        event["detail"]["payload"] = sample(&format!("deploy/request-{payload}.json"));
+        let read = parse_deploy(&event);
+        assert!(matches!(read, Ok(DeployEvent::Action(_))), "{read:?}");
+    }
+}
+
+#[test]
 fn an_event_of_ours_that_nothing_waits_for_does_not_concern_deploy() {
     for path in [
         "notify/deployment-started.json",
@@ -1097,7 +1164,9 @@ fn a_field_that_aws_adds_anywhere_changes_nothing() {
     let mut changed_samples = 0;
     for path in samples_in("deploy") {
         let original = sample(&path);
-        if original.get("detail-type").is_none() {
+        // What a person asks for is refused with a field that nobody knows, by a button as well.
+        let is_of_a_person = original.get("detail-type").is_none() || path.contains("/action-");
+        if is_of_a_person {
             continue;
         }
         let expected = parse_deploy(&original);

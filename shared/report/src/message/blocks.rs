@@ -1,6 +1,6 @@
 //! The parts of Slack's Block Kit that our messages are made of, and its limits.
 //!
-//! Limits: Slack's Block Kit reference, pages "header", "section", "context" and "text object". Slack
+//! Limits: Slack's Block Kit reference, pages "header", "section", "context", "button", "confirmation dialog" and "text object". Slack
 //! also refuses about 13,200 characters of blocks in all, which its reference does not say.
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,12 @@ pub const HEADER_TEXT: usize = 150;
 pub const SECTION_TEXT: usize = 3_000;
 /// The most elements in a context.
 pub const CONTEXT_ELEMENTS: usize = 10;
+/// The most characters in what a button says.
+pub const BUTTON_TEXT: usize = 75;
+/// The most characters in what a button sends. Slack takes 2,000; names in AWS are shorter than this allows.
+pub const BUTTON_VALUE: usize = 600;
+/// The most characters in the text of what is asked first.
+pub const CONFIRM_TEXT: usize = 300;
 /// Every message of ours stays under this many characters in all, as it is sent.
 pub const MESSAGE_TEXT: usize = 12_000;
 
@@ -43,12 +49,17 @@ impl Message {
 
 impl Message {
     /// The same message with another paragraph before the line that says where to look further.
-    pub(crate) fn with_section(mut self, text: String) -> Self {
+    pub(crate) fn with_section(self, text: String) -> Self {
+        self.with_block(Block::section(text))
+    }
+
+    /// The same message with another block before that line.
+    pub(super) fn with_block(mut self, block: Block) -> Self {
         let place = match self.blocks.last() {
             Some(Block::Context { .. }) => self.blocks.len() - 1,
             _ => self.blocks.len(),
         };
-        self.blocks.insert(place, Block::section(text));
+        self.blocks.insert(place, block);
         self
     }
 }
@@ -72,6 +83,53 @@ pub enum Block {
         /// Its parts, one beside the other.
         elements: Vec<Text>,
     },
+    /// Buttons in a row.
+    Actions {
+        /// From the left to the right.
+        elements: Vec<Button>,
+    },
+}
+
+/// A button of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Button {
+    /// The only kind of element that messages of ours have.
+    Button {
+        /// What it says.
+        text: Text,
+        /// What it is; another one for each button of a message.
+        action_id: String,
+        /// What Slack sends back when somebody presses it.
+        value: String,
+        /// Green or red; the others are grey.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        style: Option<Style>,
+        /// What is asked first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirm: Option<Confirm>,
+    },
+}
+
+/// The colour of a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// Green.
+    Primary,
+    /// Red.
+    Danger,
+}
+
+/// What Slack asks whoever presses a button, before it sends anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    pub title: Text,
+    pub text: Text,
+    /// What does it.
+    pub confirm: Text,
+    /// What does nothing.
+    pub deny: Text,
 }
 
 impl Block {

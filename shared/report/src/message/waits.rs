@@ -5,7 +5,7 @@ use longshore_events::longshore::{DeploymentSkipped, DeploymentWaiting, WaitReas
 use super::blocks::Message;
 use super::deployments::{headline_of, image};
 use super::draft::{
-    Draft, NAME, asked_at, asked_for_by, command, fact, note, quoted_note, shell_name,
+    Draft, NAME, asked_at, asked_for_by, command, fact, note, quoted_note, shell_name, who,
 };
 use super::text::{code, date};
 use crate::words::{minute, skipped as why_skipped, waits_for, waits_until};
@@ -91,6 +91,10 @@ pub(super) fn skipped(event: &DeploymentSkipped) -> Message {
                 .selected
                 .as_deref()
                 .map(|tag| fact("Selected instead", &code(tag, NAME))),
+            event
+                .rejected_by
+                .as_ref()
+                .map(|by| fact("Rejected by", &who(by))),
             Some(asked_for_by(&event.source)),
         ]
         .into_iter()

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::LongshoreEvent;
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, load, save, unless_lost};
 
+use super::button_users::ButtonUsers;
 use super::channels::Channels;
 use super::destination::{Destination, InvalidSecret};
 use super::kept::{KeptMessage, Notice, PostState, Step, step};
@@ -100,6 +101,7 @@ pub struct Announcer<Secret, Poster> {
     poster: Poster,
     channels: Mutex<Option<Channels>>,
     console: Console,
+    button_users: ButtonUsers,
 }
 
 impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
@@ -110,6 +112,7 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
             poster,
             channels: Mutex::new(None),
             console: Console::default(),
+            button_users: ButtonUsers::default(),
         }
     }
 
@@ -117,6 +120,15 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
     #[must_use]
     pub fn with_console(self, console: Console) -> Self {
         Self { console, ..self }
+    }
+
+    /// The same, whose messages have buttons for what somebody may do with them.
+    #[must_use]
+    pub fn with_buttons(self, button_users: ButtonUsers) -> Self {
+        Self {
+            button_users,
+            ..self
+        }
     }
 
     /// Posts `message`, for at most `time_left` in all.
@@ -171,7 +183,9 @@ impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
         let notify = async |channels: &Channels| {
             let channel = channels.of(event);
             let destination = &channel.destination;
-            let message = channel.addressed(message.clone(), event);
+            let message = channel
+                .addressed(message.clone(), event)
+                .with_buttons(event, |action| self.button_users.has_somebody(action));
             let notice = Topic::of(event).map(|(topic, stage)| Notice {
                 topic,
                 stage,

@@ -30,6 +30,11 @@ impl ApiUrl {
         encrypted::url(&format!("{}/", url.trim_end_matches('/'))).map(Self)
     }
 
+    /// Whether an address is of the same server.
+    pub(super) fn has(&self, url: &Url) -> bool {
+        self.0.origin() == url.origin()
+    }
+
     pub(super) fn method(&self, name: &str) -> Result<Url, PostError> {
         self.0
             .join(name)
@@ -52,6 +57,14 @@ pub(super) struct ChangedMessage<'a> {
     pub(super) ts: &'a str,
     pub(super) text: &'a str,
     pub(super) blocks: &'a [Block],
+}
+
+/// The body of a post to a `response_url`.
+#[derive(Serialize)]
+pub(super) struct PersonalAnswer<'a> {
+    pub(super) response_type: &'static str,
+    pub(super) replace_original: bool,
+    pub(super) text: &'a str,
 }
 
 #[derive(Deserialize)]

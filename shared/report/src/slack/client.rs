@@ -12,7 +12,8 @@ use super::api::{self, ApiUrl};
 use super::destination::Bot;
 use super::encrypted::NotEncrypted;
 use super::kept::PostedMessage;
-use super::ports::MessagePoster;
+use super::ports::{MessagePoster, PersonAnswerer};
+use super::response;
 use super::retry::{RetryPolicy, random, spread};
 use super::trouble::{ANSWER, Attempt, PostError, Trouble, is_worth_another, on_one_line};
 use super::webhook::WebhookUrl;
@@ -237,6 +238,27 @@ impl MessagePoster for Slack {
             blocks: &message.blocks,
         };
         self.deliver(&target, &body, time_left).await.map(drop)
+    }
+}
+
+impl PersonAnswerer for Slack {
+    async fn answer(
+        &self,
+        response_url: &str,
+        text: &str,
+        time_left: Duration,
+    ) -> Result<(), PostError> {
+        let url = response::response_url(response_url, &self.api).ok_or_else(|| {
+            PostError::Unsendable("the response_url is not an address of Slack's".to_owned())
+        })?;
+        let body = api::PersonalAnswer {
+            response_type: "ephemeral",
+            replace_original: false,
+            text,
+        };
+        self.deliver(&Target::Webhook(&url), &body, time_left)
+            .await
+            .map(drop)
     }
 }
 

@@ -47,6 +47,17 @@ pub trait MessagePoster {
     ) -> impl Future<Output = Result<(), PostError>> + Send;
 }
 
+/// What answers somebody who pressed a button, so that nobody else sees it.
+pub trait PersonAnswerer {
+    /// Says `text` to whom `response_url` is for, for at most the time that is left.
+    fn answer(
+        &self,
+        response_url: &str,
+        text: &str,
+        time_left: Duration,
+    ) -> impl Future<Output = Result<(), PostError>> + Send;
+}
+
 /// The secret could not be read. Its cause says which, and why.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]

@@ -141,6 +141,8 @@ impl Topic {
                 },
             )),
             LongshoreEvent::DeploymentStabilized(_)
+            | LongshoreEvent::ActionRequested(_)
+            | LongshoreEvent::ActionRefused(_)
             | LongshoreEvent::ReconcileShard(_)
             | LongshoreEvent::DeploymentsHeld(_)
             | LongshoreEvent::DeploymentsResumed(_)

@@ -19,6 +19,9 @@ pub fn skipped(reason: SkipReason) -> &'static str {
             "nobody approved it in time; to deploy it all the same, ask for it with a release file, a payload or the \
              command line"
         }
+        SkipReason::Rejected => {
+            "somebody rejected it; to deploy it all the same, ask for it with a release file, a payload or the command line"
+        }
         SkipReason::PredecessorFailed => "this image failed on a service that must run it first",
         SkipReason::RouteRemoved => {
             "no route names the service any more; to deploy it all the same, write the route again, then ask for it \
@@ -73,6 +76,7 @@ mod tests {
                 "nobody approved it in time",
                 true,
             ),
+            (SkipReason::Rejected, "somebody rejected it", true),
             (
                 SkipReason::PredecessorFailed,
                 "this image failed on a service that must run it first",

@@ -1,6 +1,6 @@
-//! Which request an approval is of.
+//! Which request an approval or a rejection is of.
 
-use longshore_events::manual::ApprovePayload;
+use longshore_events::image::DigestPrefix;
 use longshore_events::words::waits_for;
 
 use crate::record::{Record, Waiting};
@@ -11,7 +11,7 @@ use crate::record::{Record, Waiting};
 /// Why there is nothing, or not only one.
 pub fn to_be_approved<'a>(
     record: &'a Record,
-    payload: &ApprovePayload,
+    meant_digest: Option<&DigestPrefix>,
 ) -> Result<&'a Waiting, String> {
     // Once it was to be approved, it can be, even while it waits for something else again.
     let to_be_approved: Vec<&Waiting> = record
@@ -21,12 +21,9 @@ pub fn to_be_approved<'a>(
         .collect();
     let meant = |waiting: &&&Waiting| {
         let digest = &waiting.request.image.digest;
-        payload
-            .digest
-            .as_ref()
-            .is_none_or(|meant| meant.is_of(digest))
+        meant_digest.is_none_or(|meant| meant.is_of(digest))
     };
-    match (to_be_approved.as_slice(), &payload.digest) {
+    match (to_be_approved.as_slice(), meant_digest) {
         ([], _) => Err(why_not(record)),
         ([_, _, ..], None) => {
             let images: Vec<String> = to_be_approved

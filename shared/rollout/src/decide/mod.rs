@@ -7,7 +7,7 @@
 //! | Does this request go out, wait, or is it skipped, and why? | [`decide`]; for its image's architecture [`fit`]; while its stack changes [`while_changing`] |
 //! | What does a skipped request leave behind? | [`skipped`] |
 //! | What is noted of a push that does not go out? | [`note`] |
-//! | Which request does an approval let go out? | [`to_be_approved`] |
+//! | Which request does an approval let go out, or a rejection end? | [`to_be_approved`] |
 //! | Is a request given up that waits for its route? | [`about_route`] |
 //! | How far is a service that comes first? | [`progress`] |
 //! | Which attempt is it at a rollback or a restart? | [`attempt`] |

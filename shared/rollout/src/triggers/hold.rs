@@ -4,8 +4,9 @@ use std::cell::RefCell;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use longshore_events::image::{DigestPrefix, Image};
 use longshore_events::longshore::{DeploymentsHeld, DeploymentsResumed};
-use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_events::manual::{ApprovePayload, HoldPayload, RejectPayload, ResumePayload};
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, Worker, decide_again, unless_lost};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use super::follow::{Wake, follow};
 use crate::decide::to_be_approved;
 use crate::documents::{RecordKey, RecordStore, RouteStore};
 use crate::engine::{DeployError, Engine, Outcome, ServiceOutcome, Stop};
-use crate::outbox::change_and_publish;
+use crate::outbox::{change_and_publish, flush};
 use crate::ports::Cloud;
 use crate::record::{Hold, Record, Waiting};
 
@@ -44,7 +45,7 @@ pub enum HoldError {
     /// It cannot be done. Trying again does not help.
     #[error("{action} {subject}: {reason}")]
     Refused {
-        /// `hold`, `resume` or `approve`.
+        /// `hold`, `resume`, `approve` or `reject`.
         action: &'static str,
         /// The service or the stack.
         subject: String,
@@ -54,7 +55,7 @@ pub enum HoldError {
     /// A call failed. Trying again may help.
     #[error("{action} {subject}: {source}")]
     Call {
-        /// `hold`, `resume` or `approve`.
+        /// `hold`, `resume`, `approve` or `reject`.
         action: &'static str,
         /// The service or the stack.
         subject: String,
@@ -182,6 +183,7 @@ pub async fn resume<C: Cloud>(
                         .change(service, |record| {
                             // Of a hold that has ended by itself nobody needs to hear.
                             if let Some(hold) = record.holds(worker.now).cloned()
+                                && payload.held_since.is_none_or(|since| hold.since <= since)
                                 && place == 0
                             {
                                 let resumed = DeploymentsResumed {
@@ -192,7 +194,12 @@ pub async fn resume<C: Cloud>(
                                 };
                                 record.publish_resumed(resumed, worker);
                             }
-                            record.released();
+                            let is_meant = |hold: &Hold| {
+                                payload.held_since.is_none_or(|since| hold.since <= since)
+                            };
+                            if record.hold.as_ref().is_some_and(is_meant) {
+                                record.released();
+                            }
                         })
                         .await?;
                     asked.stored(service_id).await?
@@ -208,7 +215,7 @@ pub async fn resume<C: Cloud>(
             Ok(HoldOutcome {
                 stack: service_id.stack.clone(),
                 service: service_id.service.clone(),
-                hold: None,
+                hold: record.and_then(|record| record.holds(worker.now).cloned()),
                 replaced: None,
                 waited,
             })
@@ -249,7 +256,7 @@ pub async fn approve<C: Cloud>(
             let reason = "it has no record: nothing waits".to_owned();
             return Ok(Err(asked.refused(&service_id, reason)));
         };
-        let waiting = match to_be_approved(&record, payload) {
+        let waiting = match to_be_approved(&record, payload.digest.as_ref()) {
             Ok(waiting) => waiting.clone(),
             Err(reason) => {
                 let last = &record.deployment.image.digest;
@@ -301,6 +308,58 @@ pub async fn approve<C: Cloud>(
         Ok(approved) => approved,
         Err(error) => Err(asked.failed(&service_id, error)),
     }
+}
+
+/// Never lets the request go out that waits to be approved; with a digest, only if that is what waits. Answers its image.
+///
+/// # Errors
+/// [`HoldError`]; when nothing waits for that, with what the record holds.
+pub async fn reject<C: Cloud>(
+    cloud: &C,
+    payload: &RejectPayload,
+    worker: &Worker,
+) -> Result<Image, HoldError> {
+    let asked = HoldRequest {
+        cloud,
+        action: "reject",
+        worker,
+    };
+    let service_id = ServiceId {
+        stack: payload.stack.clone(),
+        service: payload.service.clone(),
+    };
+    let rejected: Result<_, CallError> = decide_again(&RecordKey(&service_id), async || {
+        let Some((mut record, version)) = cloud.load(&service_id).await? else {
+            let reason = "it has no record: nothing waits".to_owned();
+            return Ok(Err(asked.refused(&service_id, reason)));
+        };
+        let waiting = match to_be_approved(&record, payload.digest.as_ref()) {
+            Ok(waiting) => waiting.clone(),
+            Err(reason) => return Ok(Err(asked.refused(&service_id, reason))),
+        };
+        record.rejected(&waiting.container, payload.by.as_ref(), worker);
+        let version = cloud.save(&record, Some(&version)).await?;
+        Ok(Ok((waiting.request.image, record, version)))
+    })
+    .await;
+    let (image, record, version) = rejected.map_err(|error| asked.failed(&service_id, error))??;
+    flush(cloud, record, version, worker)
+        .await
+        .map_err(|error| asked.failed(&service_id, error))?;
+    Ok(image)
+}
+
+/// Whether the service's last deployment is of this image: what waited to be approved has begun.
+///
+/// # Errors
+/// [`CallError`] when its record cannot be read.
+pub async fn has_begun<C: Cloud>(
+    cloud: &C,
+    service_id: &ServiceId,
+    digest: &DigestPrefix,
+) -> Result<bool, CallError> {
+    let stored = cloud.load(service_id).await?;
+    Ok(stored.is_some_and(|(record, _)| digest.is_of(&record.deployment.image.digest)))
 }
 
 /// A service that something is said about.

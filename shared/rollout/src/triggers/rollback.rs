@@ -178,6 +178,19 @@ async fn roll_back<C: Cloud>(
         if let Some(outcome) = repeated(&engine, record, &written, &shown).await? {
             return Ok(outcome);
         }
+        let last = &record.deployment;
+        if let Some(from) = payload.from.filter(|from| *from != last.number) {
+            return match last.source {
+                // Somebody else went back already, or the same person twice.
+                Source::Rollback { .. } => Ok(Outcome::Skipped {
+                    reason: nothing_to_roll_back(last),
+                }),
+                _ => Err(Stop::Refused(format!(
+                    "deployment {}, of {}, came after deployment {from}: look at it first",
+                    last.number, last.image
+                ))),
+            };
+        }
         let target = match choose(cloud, record, &shown, payload.to).await? {
             Choice::Target(target) => target,
             Choice::Current(reason) => return Ok(Outcome::Skipped { reason }),

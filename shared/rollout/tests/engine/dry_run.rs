@@ -189,6 +189,7 @@ async fn a_dry_hold_resume_and_approval_leave_what_waits_where_it_is() {
     let step = step(dry_run.would(&approved.outcome).await.unwrap().would);
     assert_eq!(step.to.tag.as_deref(), Some("v2"));
     let payload = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: None,
         note: None,

@@ -1,5 +1,6 @@
 //! Broken installations: each is named with what to do, and nothing else is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -160,6 +161,47 @@ async fn ten_broken_installations_are_each_named_with_what_to_do() {
         "queue longshore-notify-dead-letters",
         "3 events lie in it that notify did not handle",
         "longshore replay",
+    );
+}
+
+#[tokio::test]
+async fn where_messages_have_buttons_the_function_that_takes_presses_is_looked_at_with_its_secret()
+{
+    let with_buttons = |environment: &mut BTreeMap<String, String>| {
+        environment.insert("SLACK_BUTTON_USERS".to_owned(), "{}".to_owned());
+    };
+    let examined = broken(|cloud, _| {
+        let mut installation = cloud.installation();
+        let notify = installation.functions.get_mut("longshore-notify").unwrap();
+        with_buttons(&mut notify.environment);
+    })
+    .await;
+    only(
+        &examined,
+        "function longshore-press",
+        "it is not there",
+        "apply Longshore's Terraform again",
+    );
+
+    let examined = broken(|cloud, _| {
+        let mut installation = cloud.installation();
+        let notify = installation.functions.get_mut("longshore-notify").unwrap();
+        with_buttons(&mut notify.environment);
+        let mut press = notify.clone();
+        let name = "longshore/slack-signing".to_owned();
+        press
+            .environment
+            .insert("SLACK_SIGNING_SECRET_NAME".to_owned(), name);
+        installation
+            .functions
+            .insert("longshore-press".to_owned(), press);
+    })
+    .await;
+    only(
+        &examined,
+        "secret longshore/slack-signing",
+        "no button does anything",
+        "the signing secret of the Slack app",
     );
 }
 

@@ -127,6 +127,7 @@ impl Scene {
             Flow::Hold => self.hold(&person).await.is_ok(),
             Flow::Resume => {
                 let payload = ResumePayload {
+                    held_since: None,
                     stack: "shop".to_owned(),
                     service: Some("api".to_owned()),
                     note: None,

@@ -22,6 +22,7 @@ use crate::support::stable;
 
 fn payload(to: Option<u32>) -> RollbackPayload {
     RollbackPayload {
+        from: None,
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         to,
@@ -81,6 +82,40 @@ async fn refusal(cloud: &FakeCloud, to: Option<u32>) -> String {
 fn assert_runs(cloud: &FakeCloud, api: &Subscriber, digest: &Digest) {
     let image = cloud.running_image(api).unwrap();
     assert!(image.ends_with(digest.as_str()), "{image}");
+}
+
+#[tokio::test]
+async fn whoever_goes_back_from_a_deployment_that_they_looked_at_goes_back_once() {
+    let api = subscriber("api");
+    let cloud = three_deployed(&api).await;
+    let from = |from| RollbackPayload {
+        from: Some(from),
+        ..payload(None)
+    };
+    let outdated = rollback(&cloud, &from(2), &worker("outdated", 300)).await;
+    assert_eq!(
+        outdated.unwrap_err().to_string(),
+        format!(
+            "roll service api of stack shop back: deployment 3, of shop/api:v3@{}, came after deployment 2: look at \
+             it first",
+            digest('3')
+        )
+    );
+    let first = rollback(&cloud, &from(3), &worker("first", 300))
+        .await
+        .unwrap();
+    assert!(matches!(first.outcome, Outcome::Started { .. }));
+    // Two people, or one person twice: the second does not go further back.
+    for (id, reason) in [
+        ("second", SkipReason::AlreadyDeploying),
+        ("third", SkipReason::AlreadyRunning),
+    ] {
+        let again = rollback(&cloud, &from(3), &worker(id, 310)).await.unwrap();
+        assert_eq!(again.outcome, Outcome::Skipped { reason });
+        stable(&cloud, &api, 350).await;
+    }
+    assert_runs(&cloud, &api, &digest('2'));
+    assert_eq!(latest(&cloud, &api).number, 4);
 }
 
 #[tokio::test]

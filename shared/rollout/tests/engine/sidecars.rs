@@ -271,6 +271,7 @@ async fn what_went_out_when_a_service_is_resumed_is_reported_beside_what_failed(
     // Nobody subscribes the proxy to its repository any more.
     cloud.set_route("shop/proxy", Vec::new());
     let resumed = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
         note: None,
@@ -302,6 +303,7 @@ async fn images_of_two_containers_that_one_reconcile_found_while_the_service_was
     assert_ne!(waiting["app"].request.id, waiting["proxy"].request.id);
 
     let resumed = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
         note: None,

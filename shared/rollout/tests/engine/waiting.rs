@@ -4,7 +4,9 @@ use longshore_events::longshore::{
     Caller, ChangeCounts, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, OperationKind,
     SkipReason, Source, StackSource, WaitReason,
 };
-use longshore_events::manual::{ApprovePayload, DeployPayload, HoldPayload, ResumePayload};
+use longshore_events::manual::{
+    ApprovePayload, DeployPayload, HoldPayload, RejectPayload, ResumePayload,
+};
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
@@ -14,7 +16,7 @@ use longshore_rollout::ports::ImageContents;
 use longshore_rollout::record::State;
 use longshore_rollout::stack_record::{Operation, StackRecord};
 use longshore_rollout::triggers::follow::{Wake, follow};
-use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, resume};
+use longshore_rollout::triggers::hold::{HoldError, HoldOutcome, approve, hold, reject, resume};
 use longshore_rollout::triggers::payload::{Asked, deploy_explicitly};
 use longshore_rollout::triggers::predecessor::predecessor_ended;
 use longshore_rollout::triggers::push::deploy_push;
@@ -156,6 +158,7 @@ async fn hold_until(cloud: &FakeCloud, until: Option<i64>, seconds: i64) -> Vec<
 async fn let_go(cloud: &FakeCloud, seconds: i64) -> Vec<HoldOutcome> {
     cloud.set_now(noon(seconds));
     let payload = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: Some("api".to_owned()),
         note: None,
@@ -279,6 +282,7 @@ async fn a_hold_and_its_end_are_published_once_each_with_who_and_why() {
     };
     hold(&cloud, &payload, &worker("hold", 0)).await.unwrap();
     let resuming = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: None,
         note: Some("it is over".to_owned()),
@@ -304,6 +308,53 @@ async fn a_hold_and_its_end_are_published_once_each_with_who_and_why() {
     assert_eq!(resumed.note.as_deref(), Some("it is over"));
     assert_eq!(resumed.held_by, Some(Caller::named("ada")));
     assert_eq!(resumed.held_since, Some(noon(0)));
+}
+
+#[tokio::test]
+async fn whoever_ends_the_hold_that_they_looked_at_does_not_end_a_later_one() {
+    let api = subscriber("api");
+    let cloud = cloud(&api);
+    hold_until(&cloud, None, 100).await;
+    let resume_held_at = async |seconds: i64| {
+        let payload = ResumePayload {
+            held_since: Some(noon(seconds)),
+            stack: "shop".to_owned(),
+            service: Some("api".to_owned()),
+            note: None,
+            by: None,
+        };
+        let resumed = resume(&cloud, &payload, &worker("resume", 200)).await;
+        resumed.unwrap().remove(0).unwrap().hold
+    };
+    let kept = resume_held_at(99).await;
+    assert_eq!(kept.map(|hold| hold.since), Some(noon(100)));
+    assert!(!cloud.detail_types().contains(&"Deployments Resumed"));
+    assert_eq!(resume_held_at(100).await, None);
+    assert_eq!(cloud.record(&api).unwrap().hold, None);
+    assert!(cloud.detail_types().contains(&"Deployments Resumed"));
+}
+
+#[tokio::test]
+async fn what_somebody_rejects_is_given_up_and_the_next_push_asks_again() {
+    let api = approved();
+    let cloud = cloud(&api);
+    push(&cloud, "v2", '2', 0).await;
+    let rejecting = |digit| RejectPayload {
+        stack: "shop".to_owned(),
+        service: "api".to_owned(),
+        digest: Some(digest(digit).into()),
+        by: Some(Caller::named("ada")),
+    };
+    let other = reject(&cloud, &rejecting('3'), &worker("reject", 10)).await;
+    assert!(matches!(other, Err(HoldError::Refused { .. })), "{other:?}");
+    let image = reject(&cloud, &rejecting('2'), &worker("reject", 10)).await;
+    assert_eq!(image.unwrap().tag.as_deref(), Some("v2"));
+    assert!(cloud.record(&api).unwrap().waiting.is_empty());
+    assert_eq!(cloud.detail_types().last(), Some(&"Deployment Skipped"));
+    // Nothing brings it back by itself.
+    assert_eq!(look(&cloud, &api, 900).await, Outcome::Nothing);
+    assert!(say_yes(&cloud, Some('2'), 910).await.is_err());
+    assert!(is_to_be_approved(&push(&cloud, "v3", '3', 920).await));
 }
 
 #[tokio::test]
@@ -830,6 +881,7 @@ async fn a_resume_that_failed_on_its_way_goes_on_when_it_is_asked_for_again() {
         Fault::Fails(ErrorClass::Transient),
     );
     let payload = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: None,
         note: None,
@@ -913,6 +965,7 @@ async fn a_damaged_object_stops_the_hold_the_resume_and_the_reconcile_of_nobody_
     assert!(matches!(&held[..], [Ok(_)]), "{held:?}");
 
     let payload = ResumePayload {
+        held_since: None,
         stack: "shop".to_owned(),
         service: None,
         note: None,

@@ -362,6 +362,7 @@ impl World {
             Wake::Resume(number) => {
                 let (stack, service) = self.names(*number);
                 let payload = ResumePayload {
+                    held_since: None,
                     stack,
                     service: Some(service),
                     note: None,
@@ -386,6 +387,7 @@ impl World {
             Wake::Rollback(number) => {
                 let (stack, service) = self.names(*number);
                 let payload = RollbackPayload {
+                    from: None,
                     stack,
                     service,
                     to: None,

@@ -8,6 +8,12 @@ pub const STATE_BUCKET_NAME: &str = "STATE_BUCKET_NAME";
 pub const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
 /// The name of the secret that says where messages go: a webhook's URL, or a bot's token and channel.
 pub const SLACK_WEBHOOK_SECRET_NAME: &str = "SLACK_WEBHOOK_SECRET_NAME";
+/// The name of the secret that holds the signing secret of the Slack app.
+pub const SLACK_SIGNING_SECRET_NAME: &str = "SLACK_SIGNING_SECRET_NAME";
+/// Who may press which button, as JSON: ids of people by action.
+pub const SLACK_BUTTON_USERS: &str = "SLACK_BUTTON_USERS";
+/// The id of the workspace whose people may press buttons; without it, those of any.
+pub const SLACK_TEAM_ID: &str = "SLACK_TEAM_ID";
 /// Where Slack's Web API is, in place of Slack's own: a fake on loopback, for tests. Nothing else needs
 /// it.
 pub const SLACK_API_URL: &str = "SLACK_API_URL";

@@ -7,7 +7,8 @@ use longshore_events::longshore::{
     Source, SyncSource, WaitReason,
 };
 use longshore_report::{
-    BLOCKS, Block, CONTEXT_ELEMENTS, Console, HEADER_TEXT, MESSAGE_TEXT, SECTION_TEXT, Text,
+    BLOCKS, BUTTON_TEXT, BUTTON_VALUE, Block, Button, CONFIRM_TEXT, CONTEXT_ELEMENTS, Confirm,
+    Console, HEADER_TEXT, MESSAGE_TEXT, SECTION_TEXT, Text,
 };
 use proptest::prelude::*;
 
@@ -200,6 +201,19 @@ proptest! {
                         prop_assert!(characters(text) <= SECTION_TEXT);
                     }
                 }
+                Block::Actions { elements } => {
+                    prop_assert!((1..=2).contains(&elements.len()));
+                    for Button::Button { text, value, confirm, .. } in elements {
+                        let Text::PlainText { text } = text else {
+                            return Err(TestCaseError::fail("a button takes plain text only"));
+                        };
+                        prop_assert!(characters(text) <= BUTTON_TEXT);
+                        prop_assert!(value.chars().count() <= BUTTON_VALUE);
+                        if let Some(Confirm { text: Text::Mrkdwn { text, .. } | Text::PlainText { text }, .. }) = confirm {
+                            prop_assert!(characters(text) <= CONFIRM_TEXT);
+                        }
+                    }
+                }
             }
         }
         let sent = characters(&serde_json::to_string(&message).unwrap());
@@ -233,6 +247,8 @@ proptest! {
             let texts = match block {
                 Block::Header { text } | Block::Section { text } => std::slice::from_ref(text),
                 Block::Context { elements } => elements,
+                // Plain text, as its type says.
+                Block::Actions { .. } => &[],
             };
             for text in texts {
                 let sent = serde_json::to_value(text).unwrap();

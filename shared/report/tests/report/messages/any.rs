@@ -65,7 +65,10 @@ pub fn any_event() -> BoxedStrategy<LongshoreEvent> {
 /// Every message that Longshore sends: of an event, or of a list of files.
 pub fn any_message() -> BoxedStrategy<Message> {
     prop_oneof![
-        9 => any_event().prop_filter_map("not posted", |event| message(&event, &Console::of_region("eu-west-1"))),
+        9 => any_event().prop_filter_map("not posted", |event| {
+            let message = message(&event, &Console::of_region("eu-west-1"))?;
+            Some(message.with_buttons(&event, |_| true))
+        }),
         1 => (hostile(), ANY.transfer_report())
             .prop_map(|(bucket, report)| transfer_message(&bucket, &report)),
     ]

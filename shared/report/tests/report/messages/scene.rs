@@ -2,7 +2,7 @@
 
 use longshore_events::longshore::LongshoreEvent;
 pub use longshore_report::samples::*;
-use longshore_report::{Block, Console, Message, Text};
+use longshore_report::{Block, Button, Console, Message, Text};
 
 /// With links into the console.
 pub fn message(event: &LongshoreEvent) -> Message {
@@ -18,6 +18,12 @@ pub fn texts(message: &Message) -> Vec<&str> {
         match block {
             Block::Header { text } | Block::Section { text } => texts.push(text_of(text)),
             Block::Context { elements } => texts.extend(elements.iter().map(text_of)),
+            Block::Actions { elements } => {
+                for Button::Button { text, confirm, .. } in elements {
+                    texts.push(text_of(text));
+                    texts.extend(confirm.iter().map(|confirm| text_of(&confirm.text)));
+                }
+            }
         }
     }
     texts

@@ -246,6 +246,7 @@ pub fn skipped(reason: SkipReason, deployment_id: Option<String>) -> LongshoreEv
         reason,
         deployment_id,
         selected: None,
+        rejected_by: None,
     })
 }
 

@@ -130,6 +130,18 @@ impl Record {
         reason: SkipReason,
         worker: &Worker,
     ) {
+        self.skipped_by(request, container, reason, None, worker);
+    }
+
+    /// The same, where somebody says so.
+    fn skipped_by(
+        &mut self,
+        request: &Request,
+        container: &str,
+        reason: SkipReason,
+        rejected_by: Option<&Caller>,
+        worker: &Worker,
+    ) {
         let is_over = matches!(
             reason,
             SkipReason::AlreadyDeploying | SkipReason::NewerRequested
@@ -156,6 +168,7 @@ impl Record {
             reason,
             deployment_id: is_published.then(|| request.id.clone()),
             selected: None,
+            rejected_by: rejected_by.cloned(),
         };
         self.publish(LongshoreEvent::DeploymentSkipped(published), worker);
     }
@@ -171,6 +184,7 @@ impl Record {
             reason: passed_over.reason,
             deployment_id: None,
             selected: passed_over.selected.clone(),
+            rejected_by: None,
         };
         self.publish(LongshoreEvent::DeploymentSkipped(skipped), worker);
     }
@@ -180,6 +194,15 @@ impl Record {
         if let Some(waiting) = self.0.waiting.get_mut(container) {
             waiting.approved = true;
             waiting.approved_by = by.cloned();
+        }
+    }
+
+    /// Somebody has rejected what waits for a container, and that is published.
+    pub(crate) fn rejected(&mut self, container: &str, by: Option<&Caller>, worker: &Worker) {
+        if let Some(waiting) = self.waiting.get(container) {
+            let request = waiting.request.clone();
+            self.skipped_by(&request, container, SkipReason::Rejected, by, worker);
+            self.0.waiting.remove(container);
         }
     }
 
