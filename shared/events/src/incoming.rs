@@ -285,6 +285,8 @@ fn requested_action(event: ActionRequested) -> Result<RequestedAction, Malformed
         DeployRequest::Resume(_) => ButtonAction::Resume,
         DeployRequest::Deploy(_)
         | DeployRequest::Run(_)
+        | DeployRequest::Digest(_)
+        | DeployRequest::ScheduledDigest(_)
         | DeployRequest::Reconcile
         | DeployRequest::ScheduledReconcile(_) => {
             return Err(Malformed::new(
