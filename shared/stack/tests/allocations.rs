@@ -19,8 +19,8 @@ mod counted {
     static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
     /// Bytes for a service, with those that are given back meanwhile.
-    const OF_READING: usize = 400_000;
-    const OF_RENDERING: usize = 200_000;
+    const OF_READING: usize = 200_000;
+    const OF_RENDERING: usize = 140_000;
 
     fn allocated<T>(work: impl FnOnce() -> T) -> (T, usize) {
         let before = MEMORY.total_allocated();

@@ -33,13 +33,13 @@ struct Formula<'a> {
 
 #[derive(Deserialize)]
 struct Versions<'a> {
-    stable: &'a str,
+    stable: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
 struct Bottle<'a> {
     #[serde(borrow)]
-    stable: Stable<'a>,
+    stable: Option<Stable<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -106,9 +106,12 @@ pub fn plan(index: &Path, inventory: &Path) -> Result<Answer, Box<dyn std::error
             revision,
             bottle,
         } = formula;
-        for (tag, file) in &bottle.stable.files.0 {
+        let (Some(version), Some(stable)) = (versions.stable, &bottle.stable) else {
+            continue;
+        };
+        for (tag, file) in &stable.files.0 {
             key.clear();
-            for part in [name, "-", versions.stable] {
+            for part in [name, "-", version] {
                 key.push_str(part);
             }
             if *revision > 0 {
@@ -117,8 +120,8 @@ pub fn plan(index: &Path, inventory: &Path) -> Result<Answer, Box<dyn std::error
             for part in [".", tag, ".bottle"] {
                 key.push_str(part);
             }
-            if bottle.stable.rebuild > 0 {
-                write!(key, ".{}", bottle.stable.rebuild)?;
+            if stable.rebuild > 0 {
+                write!(key, ".{}", stable.rebuild)?;
             }
             key.push_str(".tar.gz");
             let there = held.get(key.as_str());

@@ -129,7 +129,7 @@ fn whole_plans(folder: &Path, today: &[u8], held: &[u8]) -> Outcome<Vec<Value>> 
     let figures = |costs: &[Cost], figure: fn(&Cost) -> f64| -> Vec<f64> {
         costs.iter().map(figure).collect()
     };
-    let what = "plan of 54,650 bottles against a held inventory";
+    let what = format!("plan of {bottles} bottles against a held inventory");
     let mut rows = vec![
         row(
             &format!("{what}: processor"),

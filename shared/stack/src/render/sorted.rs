@@ -413,6 +413,7 @@ impl SerializeStructVariant for Fields<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use serde::Serialize;
     use serde_json::json;
 
     use super::*;
