@@ -275,25 +275,27 @@ fn assert_same<T: PartialEq + Debug>(one: &T, other: &T) {
 /// A file of one platform.
 const PACKAGES: &str = "internal/packages.arm64_tahoe.jws.json";
 
-/// The index that a signed file must agree with, and what a mirror of it holds.
-static INDEX: LazyLock<Option<(Index, Sha256, Platforms, Vec<WantedBottle>)>> =
-    LazyLock::new(|| {
-        let sha256 = "0a".repeat(32);
-        let url = format!("https://ghcr.io/v2/homebrew/core/wget/blobs/sha256:{sha256}");
-        let text = json!([{
-            "name": "wget",
-            "versions": {"stable": "1.25.0"},
-            "bottle": {"stable": {
-                "root_url": "https://ghcr.io/v2/homebrew/core",
-                "files": {"arm64_tahoe": {"url": url, "sha256": sha256}},
-            }},
-        }]);
-        let text = text.to_string();
-        let index = read_index(&[text.as_bytes()]).ok()?;
-        let platforms = Platforms::of(&index);
-        let wanted = wanted(&index, &Selection::default());
-        Some((index, digest(text.as_bytes()), platforms, wanted))
-    });
+/// An index, and what a mirror of it holds.
+type Mirrored = (Index, Sha256, Platforms, Vec<WantedBottle>);
+
+/// The index that a signed file must agree with.
+static INDEX: LazyLock<Option<Mirrored>> = LazyLock::new(|| {
+    let sha256 = "0a".repeat(32);
+    let url = format!("https://ghcr.io/v2/homebrew/core/wget/blobs/sha256:{sha256}");
+    let text = json!([{
+        "name": "wget",
+        "versions": {"stable": "1.25.0"},
+        "bottle": {"stable": {
+            "root_url": "https://ghcr.io/v2/homebrew/core",
+            "files": {"arm64_tahoe": {"url": url, "sha256": sha256}},
+        }},
+    }]);
+    let text = text.to_string();
+    let index = read_index(&[text.as_bytes()]).ok()?;
+    let platforms = Platforms::of(&index);
+    let wanted = wanted(&index, &Selection::default());
+    Some((index, digest(text.as_bytes()), platforms, wanted))
+});
 
 fn signed(file: &str, data: &[u8]) {
     let Some((index, sha256, platforms, wanted)) = &*INDEX else {

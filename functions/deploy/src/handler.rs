@@ -165,6 +165,8 @@ fn about(request: &DeployRequest) -> About<'_> {
         DeployRequest::Resume(asked) => (&asked.stack, asked.service.as_ref(), &asked.by),
         DeployRequest::Deploy(_)
         | DeployRequest::Run(_)
+        | DeployRequest::Digest(_)
+        | DeployRequest::ScheduledDigest(_)
         | DeployRequest::Reconcile
         | DeployRequest::ScheduledReconcile(_) => return About::default(),
     };
