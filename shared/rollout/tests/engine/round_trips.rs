@@ -198,7 +198,7 @@ async fn what_was_expected_wrongly_costs_a_call_and_is_not_believed() {
 #[tokio::test]
 async fn a_subscriber_that_is_new_to_the_route_is_deployed_to_as_well() {
     let (api, worker) = (subscriber("api"), subscriber("worker"));
-    let cloud = deployed(&[api.clone()]).await;
+    let cloud = deployed(std::slice::from_ref(&api)).await;
     cloud.add_service(
         &worker,
         "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v1",
