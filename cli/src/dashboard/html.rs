@@ -503,9 +503,11 @@ pub fn stack(frame: &Frame, page: &StackPage) -> String {
                                 li {
                                     (says(&Saying::new(Tone::Bad, format!("{} ({}){}", drift.logical_id, drift.resource_type,
                                         if drift.deleted { " is gone" } else { "" }))))
-                                    ul { @for property in &drift.properties {
-                                        li { (property.path) ": " (property.actual) ", expected " (property.expected) }
-                                    } }
+                                    @if !drift.properties.is_empty() {
+                                        ul { @for property in &drift.properties {
+                                            li { (property.path) ": " (property.actual) ", expected " (property.expected) }
+                                        } }
+                                    }
                                 }
                             } }
                         }
