@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_events::longshore::{DeploymentFigures, DeploymentsDigest, ServiceOfStack, Times};
+use longshore_events::words::{counted, number};
 
-use super::{counted, duration, number, share};
+use super::amounts::{duration, share};
 
 /// How many services are named.
 const SERVICES: usize = 5;
