@@ -85,8 +85,8 @@ class DeadLetterTest(unittest.TestCase):
         CLOUD.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=payload)
 
     def test_an_event_that_a_function_cannot_read_is_kept(self):
-        # `watch` reads what it can of AWS's events and ignores the others.
-        functions = [function for function in CLOUD.functions if function != "watch"]
+        # `watch` reads what it can of AWS's events and ignores the others. Who calls `press` waits for its answer.
+        functions = [function for function in CLOUD.dead_letter_queues if function != "watch"]
         for function in functions:
             self.invoke(function, f"nothing that {function} knows")
         for function in functions:

@@ -3,10 +3,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use longshore_local::control::{Fault, FaultyCalls};
 use longshore_local::scene::serves;
-use longshore_local::wait::{Seen, stays_so};
-use longshore_tests::{QUIET, Scene};
+use longshore_local::wait::{Seen, stays_so, wait_until};
+use longshore_local::workspace::Workspace;
+use longshore_tests::{PATIENCE, QUIET, Scene};
+use serde_json::{Value, json};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -36,6 +39,66 @@ fn a_message_that_slack_is_too_busy_for_arrives_once() -> Result<()> {
         } else {
             Seen::NotYet(format!("{reported:?}"))
         })
+    })
+}
+
+/// The sample of this event, about deployment `number` of the scene's service.
+fn event(scene: &Scene, sample: &str, number: usize) -> Result<Value> {
+    let path = Workspace::of_this_build().path(&format!("events/notify/{sample}.json"));
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {sample}"))?;
+    let mut event: Value = serde_json::from_str(&text)?;
+    event["id"] = json!(format!("{sample}-{number}"));
+    let deployment = &mut event["detail"]["deployment"];
+    deployment["stack"] = json!(scene.service.stack);
+    deployment["deployment_id"] = json!(format!("deployment-{number}"));
+    deployment["image"]["tag"] = json!(format!("v{number:03}"));
+    Ok(event)
+}
+
+#[test]
+#[ignore = "needs the local cloud: run cargo xtask test"]
+fn two_hundred_events_are_all_told_once_while_slack_refuses_each_third_post() -> Result<()> {
+    const DEPLOYMENTS: usize = 100;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let scene = Scene::new("crowd")?;
+    let control = scene.environment.control();
+    control.fail_calls(&FaultyCalls {
+        action: "slack:*".to_owned(),
+        fault: Fault::Throttled,
+        every: 3,
+        of_functions: false,
+        times: None,
+        per_event: None,
+        seconds: 0.0,
+    })?;
+    let client = scene.environment.client();
+    let notify = scene.environment.applied.function_name("notify")?;
+    for (sample, word) in [
+        ("deployment-started", "started"),
+        ("deployment-succeeded", "succeeded"),
+    ] {
+        for number in 0..DEPLOYMENTS {
+            client.invoke_later(notify, &event(&scene, sample, number)?)?;
+        }
+        // The ends are sent when all beginnings are told, as they come in life: minutes later.
+        wait_until("all of it to be told", PATIENCE * 2, || {
+            Ok(match scene.count_published(&[word])? {
+                DEPLOYMENTS => Seen::Yes(()),
+                told => Seen::NotYet(format!("{told} of {DEPLOYMENTS} {word}")),
+            })
+        })?;
+    }
+    let refused = control.count_faults()?;
+    control.forget_faults()?;
+    ensure!(refused >= 66, "only {refused} posts were refused");
+    stays_so("each message arrived once", QUIET, || {
+        for number in 0..DEPLOYMENTS {
+            for word in ["started", "succeeded"] {
+                let told = scene.count_published(&[word, &format!("v{number:03}")])?;
+                ensure!(told == 1, "v{number:03} {word} was told {told} times");
+            }
+        }
+        Ok(Seen::Yes(()))
     })
 }
 
