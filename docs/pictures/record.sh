@@ -11,11 +11,13 @@ python3 -m venv "$environment"
 cargo xtask demo
 "$environment/bin/asciinema" rec --quiet --overwrite --cols 100 --rows 36 --idle-time-limit 1 \
   --title 'cargo xtask demo' --command 'cargo xtask demo' "$pictures/demo.cast"
+# Where this machine has its Python is nobody's business.
+sed -i 's#python /[^ ,]*/python3#python python3#' "$pictures/demo.cast"
 # What ends in less than half a second is one picture with what comes next.
 "$environment/bin/termtosvg" render "$pictures/demo.cast" "$pictures/demo.svg" \
   --min-frame-duration 500 --max-frame-duration 2000 --loop-delay 10000
 
 cargo run --quiet --bin longshore -- slack preview --html "$environment/slack.html"
-chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=760,12400 \
+chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=760,13200 \
   --screenshot="$environment/slack.png" "file://$PWD/$environment/slack.html"
 pngquant --force --output "$pictures/slack.png" 64 "$environment/slack.png"
