@@ -18,6 +18,6 @@ sed -i 's#python /[^ ,]*/python3#python python3#' "$pictures/demo.cast"
   --min-frame-duration 500 --max-frame-duration 2000 --loop-delay 10000
 
 cargo run --quiet --bin longshore -- slack preview --html "$environment/slack.html"
-chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=760,13200 \
+chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=760,16660 \
   --screenshot="$environment/slack.png" "file://$PWD/$environment/slack.html"
 pngquant --force --output "$pictures/slack.png" 64 "$environment/slack.png"
