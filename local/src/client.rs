@@ -17,8 +17,6 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use ureq::http::{Method, Request};
 
-use crate::python::hexadecimal;
-
 /// The largest answer that is read, in bytes.
 const ANSWER_LIMIT: u64 = 64 * 1024 * 1024;
 /// How much of an object is read at once, in bytes.
@@ -341,7 +339,7 @@ impl Client {
         }
         Ok(Some(Content {
             size,
-            sha256: hexadecimal(&hasher.finalize()),
+            sha256: hex::encode(hasher.finalize()),
             content_type,
             content_length,
         }))

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::control::Control;
-use crate::python::hexadecimal;
 
 /// A formula to be published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -193,7 +192,7 @@ impl Homebrew {
         let content = self
             .control
             .read_from(&format!("{}/{path}", published.address))?;
-        Ok(hexadecimal(&Sha256::digest(content)))
+        Ok(hex::encode(Sha256::digest(content)))
     }
 
     /// What it was asked, in order.

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::client::{Client, JsonService};
-use crate::python::hexadecimal;
 
 /// The media type of an image's manifest.
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -317,7 +316,7 @@ fn put_image(
 }
 
 fn digest(content: &str) -> String {
-    format!("sha256:{}", hexadecimal(&Sha256::digest(content)))
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
 }
 
 /// The address of a repository (`ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME`), which is made when it is missing.

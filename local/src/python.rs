@@ -111,13 +111,7 @@ impl Python {
 fn fingerprint(requirements: &Path) -> Result<String> {
     let content =
         std::fs::read(requirements).with_context(|| format!("read {}", requirements.display()))?;
-    Ok(hexadecimal(&Sha256::digest(content)))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex::encode(Sha256::digest(content)))
 }
 
 /// The first Python on the path that is new enough.

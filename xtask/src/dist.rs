@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use longshore_local::files;
 use longshore_local::process::{capture, check_interruption};
-use longshore_local::python::{Python, hexadecimal};
+use longshore_local::python::Python;
 use longshore_local::workspace::{COMMAND_LINE, PACKAGE, Workspace};
 use sha2::{Digest, Sha256};
 
@@ -187,7 +187,7 @@ fn checksums(release: &[File]) -> String {
     release
         .iter()
         .map(|file| {
-            let digest = hexadecimal(&Sha256::digest(&file.content));
+            let digest = hex::encode(Sha256::digest(&file.content));
             format!("{digest}  {}\n", file.name)
         })
         .collect()

@@ -12,7 +12,7 @@ use longshore_local::archive::{self, Compression};
 use longshore_local::environment;
 use longshore_local::files;
 use longshore_local::process::capture;
-use longshore_local::python::{Python, hexadecimal};
+use longshore_local::python::Python;
 use longshore_local::workspace::{PACKAGE, Workspace};
 use sha2::{Digest, Sha256};
 
@@ -120,7 +120,7 @@ pub fn packed(
         package: Package {
             architecture: architecture.to_owned(),
             size: archive.len(),
-            digest: hexadecimal(&Sha256::digest(&archive)),
+            digest: hex::encode(Sha256::digest(&archive)),
         },
         programs: environment::Programs {
             architecture,

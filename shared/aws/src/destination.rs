@@ -283,12 +283,7 @@ fn nibble(digit: u8) -> u8 {
 /// The digest of the header's form; `None` for anything else, such as the checksum of parts.
 pub(crate) fn of_checksum(checksum: &str) -> Option<Sha256> {
     let bytes = aws_smithy_types::base64::decode(checksum).ok()?;
-    bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .parse()
-        .ok()
+    hex::encode(bytes).parse().ok()
 }
 
 /// The header of a copy: bucket and key, with every byte escaped that is not plain in a URL.

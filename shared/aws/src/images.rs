@@ -274,10 +274,7 @@ impl AwsCloud {
                     )
                 }
             })?;
-        let found: String = sha2::Sha256::digest(&body)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let found = hex::encode(sha2::Sha256::digest(&body));
         if digest != format!("sha256:{found}") {
             return Err(refused(
                 ErrorClass::Transient,

@@ -27,10 +27,7 @@ impl ProvisioningStore for AwsCloud {
     }
 
     async fn put_template(&self, stack: &str, body: &str) -> Result<String, CallError> {
-        let hash: String = Sha256::digest(body)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex::encode(Sha256::digest(body));
         let bucket = &self.state_bucket_name;
         let key = format!("templates/{stack}/{hash}.json");
         self.write_object(

@@ -10,7 +10,6 @@ mod file_system;
 mod finish;
 mod gather;
 mod held;
-mod hex;
 mod manifests;
 mod object;
 mod outcome;

@@ -192,11 +192,7 @@ fn stack_of(key: &str) -> Option<&str> {
 fn id_of(stored: &StoredStackFile) -> String {
     let version = stored.version_id.as_deref().unwrap_or_default();
     let hash = Sha256::digest(format!("{}@{version}", stored.key));
-    let hexadecimal: String = hash[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("file-{hexadecimal}")
+    format!("file-{}", hex::encode(&hash[..12]))
 }
 
 #[cfg(test)]

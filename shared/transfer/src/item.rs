@@ -433,7 +433,7 @@ impl<D: Destination> Work<D> {
             whole = hasher;
             start += length;
         }
-        if hex(whole.clone()) != target.sha256.as_str() {
+        if hex::encode(whole.clone().finalize()) != target.sha256.as_str() {
             return Err(Unsent::Mismatch(hashes_to(whole, &target.sha256)));
         }
         self.call(reader, Side::Writing, || {
@@ -544,15 +544,10 @@ async fn failed_call(reader: &mut Reader<'_>, side: Side, error: CallError) -> R
 }
 
 fn hashes_to(hasher: sha2::Sha256, expected: &Sha256) -> String {
-    format!("its content hashes to {}, expected {expected}", hex(hasher))
-}
-
-fn hex(hasher: sha2::Sha256) -> String {
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!(
+        "its content hashes to {}, expected {expected}",
+        hex::encode(hasher.finalize())
+    )
 }
 
 #[cfg(test)]

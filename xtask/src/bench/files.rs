@@ -5,7 +5,6 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use longshore_local::python::hexadecimal;
 use sha2::{Digest, Sha256};
 
 /// Where everything of a benchmark is kept.
@@ -161,7 +160,7 @@ fn digest(path: &Path) -> std::io::Result<String> {
     loop {
         let length = file.read(&mut piece)?;
         if length == 0 {
-            return Ok(hexadecimal(&hasher.finalize()));
+            return Ok(hex::encode(hasher.finalize()));
         }
         hasher.update(&piece[..length]);
     }

@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use longshore_local::python::hexadecimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -162,7 +161,7 @@ fn write_file(path: &PathBuf, content: &[u8]) -> Result<()> {
 }
 
 fn digest(content: &[u8]) -> String {
-    format!("sha256:{}", hexadecimal(&Sha256::digest(content)))
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
 }
 
 #[cfg(test)]

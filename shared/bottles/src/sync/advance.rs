@@ -17,7 +17,6 @@ use crate::sync::engine::{Engine, SyncError, mirror, started_by};
 use crate::sync::file_system::lower;
 use crate::sync::finish::finish;
 use crate::sync::held::{Held, load};
-use crate::sync::hex::hex;
 use crate::sync::manifests::is_lasting;
 use crate::sync::outcome::RunOutcome;
 use crate::sync::outcome::outcome_of;
@@ -409,7 +408,7 @@ enum Worked {
 
 /// A token by which RunTask knows a request again; ECS takes at most 64 characters.
 fn client_token(sync_id: &str, shard: u32, starts: u32) -> String {
-    hex(&Sha256::digest(format!("{sync_id}/{shard}/{starts}")))
+    hex::encode(Sha256::digest(format!("{sync_id}/{shard}/{starts}")))
 }
 
 struct ShardLease<'a, C> {

@@ -18,7 +18,6 @@ use crate::sync::gather::{
     Asking, HEADS_SIDE_BY_SIDE, INDEX, IndexAnswer, Missing, ReadIndex, index,
 };
 use crate::sync::held::load;
-use crate::sync::hex::hex;
 
 /// What of a mirror is not as the index says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -205,9 +204,11 @@ async fn published_index<C: SyncCloud>(
     let Some(body) = cloud.read(bucket, &key).await? else {
         return Ok(PublishedIndex::Missing);
     };
-    Ok(if hex(&sha2::Sha256::digest(&body)) == wanted.as_str() {
-        PublishedIndex::Same
-    } else {
-        PublishedIndex::Other
-    })
+    Ok(
+        if hex::encode(sha2::Sha256::digest(&body)) == wanted.as_str() {
+            PublishedIndex::Same
+        } else {
+            PublishedIndex::Other
+        },
+    )
 }

@@ -101,7 +101,8 @@ impl SigningSecret {
         let signature = request
             .signature
             .and_then(|signature| signature.strip_prefix(VERSION)?.strip_prefix('='))
-            .and_then(hexadecimal)
+            .and_then(|digits| hex::decode(digits).ok())
+            .filter(|signature| !signature.is_empty())
             .ok_or(NotSlacks::Header(SIGNATURE_HEADER))?;
         let mac = self.mac(timestamp, request.body).ok_or(NotSlacks::Forged)?;
         // Compares in a time that does not depend on where they differ.
@@ -114,7 +115,7 @@ impl SigningSecret {
     pub fn sign(&self, timestamp: i64, body: &[u8]) -> String {
         let mac = self.mac(&timestamp.to_string(), body);
         let bytes = mac.map(|mac| mac.finalize().into_bytes().to_vec());
-        format!("{VERSION}={}", in_hexadecimal(&bytes.unwrap_or_default()))
+        format!("{VERSION}={}", hex::encode(bytes.unwrap_or_default()))
     }
 
     fn mac(&self, timestamp: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
@@ -157,22 +158,8 @@ pub fn signed_at<'a>(
 
 /// An id of a request: whoever sends the same bytes has the same.
 pub(super) fn request_id(body: &[u8]) -> String {
-    let digest = in_hexadecimal(&Sha256::digest(body));
+    let digest = hex::encode(Sha256::digest(body));
     format!("press-{}", digest.get(..32).unwrap_or_default())
-}
-
-fn in_hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| !digits.is_empty() && digits.len().is_multiple_of(2))?;
-    let bytes = digits.chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(high << 4 | low).ok(),
-        _ => None,
-    });
-    bytes.collect()
 }
 
 #[cfg(test)]

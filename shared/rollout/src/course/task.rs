@@ -152,6 +152,5 @@ fn token_of(deployment: &Deployment, phase: TaskPhase, place: usize) -> String {
 
 /// The same for each attempt at the same thing; ECS takes at most 64 characters.
 pub(crate) fn client_token(what: &str) -> String {
-    let digest = Sha256::digest(what.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(what.as_bytes()))
 }
