@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use longshore_aws::Secrets;
+use longshore_aws::{NamedSecret, Secrets};
 use longshore_events::transfer::TransferReport;
-use longshore_report::{Announcer, SecretError, Slack, WebhookSecret, transfer_message};
+use longshore_report::{Announcer, Slack, transfer_message};
 
 /// How long posting may take: the task ends after it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Posts what became of lists of files.
 pub struct Summaries {
-    announcer: Announcer<SecretsManagerSecret, Slack>,
+    announcer: Announcer<NamedSecret, Slack>,
 }
 
 impl Summaries {
@@ -21,9 +21,8 @@ impl Summaries {
     /// # Errors
     /// When the client of Slack cannot be made.
     pub fn new(secrets: Secrets, name: String) -> Result<Self> {
-        let secret = SecretsManagerSecret { secrets, name };
         Ok(Self {
-            announcer: Announcer::new(secret, Slack::new()?),
+            announcer: Announcer::new(secrets.named(name), Slack::new()?),
         })
     }
 
@@ -34,24 +33,5 @@ impl Summaries {
         if let Err(error) = self.announcer.announce(&message, PATIENCE).await {
             tracing::warn!(error = error.to_string(), "notify in slack");
         }
-    }
-}
-
-/// The webhook's secret, in Secrets Manager.
-struct SecretsManagerSecret {
-    secrets: Secrets,
-    name: String,
-}
-
-impl WebhookSecret for SecretsManagerSecret {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    async fn read(&self) -> Result<String, SecretError> {
-        self.secrets
-            .text(&self.name)
-            .await
-            .map_err(SecretError::new)
     }
 }

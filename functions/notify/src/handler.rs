@@ -7,7 +7,7 @@ use longshore_events::longshore::{LongshoreEvent, SOURCE};
 use longshore_events::subject::Subject;
 use longshore_events::{EventBridgeEvent, Malformed, parse};
 use longshore_report::{
-    AnnounceError, Announcer, MessagePoster, NotifyOutcome, PostError, WebhookSecret,
+    AnnounceError, Announcer, MessagePoster, NotifyOutcome, PostError, SecretText,
 };
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
@@ -27,7 +27,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 /// [`Failure`] for everything that could not be posted. A malformed event too, though trying it again is
 /// in vain: only events of ours arrive here, so it is a fault of ours that must be found in the
 /// dead-letter queue and not be lost.
-pub async fn handle<Secret: WebhookSecret, Poster: MessagePoster, Messages: DocumentStore>(
+pub async fn handle<Secret: SecretText, Poster: MessagePoster, Messages: DocumentStore>(
     announcer: &Announcer<Secret, Poster>,
     messages: &Messages,
     payload: &Value,

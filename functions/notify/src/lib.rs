@@ -2,16 +2,13 @@
 
 mod figures;
 mod handler;
-mod secret;
 
 use chrono::Utc;
 use lambda_runtime::Error;
 use longshore_aws::{AwsCloud, Secrets};
-use longshore_report::{Announcer, ApiUrl, ButtonUsers, Console, Slack};
+use longshore_report::{Announcer, ButtonUsers, Console, Slack};
 use longshore_runtime::configuration::{NotifyConfiguration, SLACK_API_URL, SLACK_BUTTON_USERS};
 use longshore_runtime::{lambda, logs};
-
-use crate::secret::SecretsManagerSecret;
 
 /// Answers this function's invocations until the process is ended.
 ///
@@ -30,15 +27,10 @@ pub async fn run() -> Result<(), Error> {
         .region()
         .map(|region| Console::of_region(region.as_ref()));
     let console = console.unwrap_or_default();
-    let secret =
-        SecretsManagerSecret::new(Secrets::new(&aws), configuration.slack_webhook_secret_name);
-    let slack = match &configuration.slack_api_url {
-        Some(url) => {
-            let api = ApiUrl::parse(url).map_err(|problem| format!("{SLACK_API_URL} {problem}"))?;
-            Slack::new()?.with_api(api)
-        }
-        None => Slack::new()?,
-    };
+    let secret = Secrets::new(&aws).named(configuration.slack_webhook_secret_name);
+    let slack = Slack::new()?
+        .with_api(configuration.slack_api_url.as_deref())
+        .map_err(|problem| format!("{SLACK_API_URL} {problem}"))?;
     let users = match &configuration.slack_button_users {
         Some(users) => ButtonUsers::parse(users)
             .map_err(|problem| format!("{SLACK_BUTTON_USERS}: {problem}"))?,

@@ -6,14 +6,15 @@ use chrono::{DateTime, Utc};
 use longshore_events::function_url::{FunctionUrlAnswer, FunctionUrlRequest};
 use longshore_events::longshore::{ActionRequested, ButtonAction, LongshoreEvent};
 use longshore_report::{
-    ButtonUsers, PersonAnswerer, Press, SIGNATURE_HEADER, SignedRequest, TIMESTAMP_HEADER,
+    ButtonUsers, PersonAnswerer, Press, SIGNATURE_HEADER, SecretText, SignedRequest,
+    TIMESTAMP_HEADER,
 };
 use longshore_runtime::lambda::{Failure, Invocation};
 use longshore_runtime::metrics::{self, Metric};
 use longshore_state::EventPublisher;
 use serde_json::Value;
 
-use crate::secret::{KeptSecret, SecretText, VerifyError};
+use crate::secret::{KeptSecret, VerifyError};
 
 /// How long the answer that only one person sees may take. Slack waits three seconds for ours.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(1_500);

@@ -6,12 +6,12 @@ mod secret;
 use chrono::Utc;
 use lambda_runtime::Error;
 use longshore_aws::{AwsCloud, Secrets};
-use longshore_report::{ApiUrl, ButtonUsers, Slack};
+use longshore_report::{ButtonUsers, Slack};
 use longshore_runtime::configuration::{PressConfiguration, SLACK_API_URL, SLACK_BUTTON_USERS};
 use longshore_runtime::{lambda, logs};
 
 use crate::handler::Endpoint;
-use crate::secret::{KeptSecret, SecretsManagerSecret};
+use crate::secret::KeptSecret;
 
 /// Answers this function's invocations until the process is ended.
 ///
@@ -29,15 +29,10 @@ pub async fn run() -> Result<(), Error> {
     let users = ButtonUsers::parse(&configuration.slack_button_users)
         .map_err(|problem| format!("{SLACK_BUTTON_USERS}: {problem}"))?
         .of_team(configuration.slack_team_id);
-    let slack = match &configuration.slack_api_url {
-        Some(url) => {
-            let api = ApiUrl::parse(url).map_err(|problem| format!("{SLACK_API_URL} {problem}"))?;
-            Slack::new()?.with_api(api)
-        }
-        None => Slack::new()?,
-    };
-    let secret =
-        SecretsManagerSecret::new(Secrets::new(&aws), configuration.slack_signing_secret_name);
+    let slack = Slack::new()?
+        .with_api(configuration.slack_api_url.as_deref())
+        .map_err(|problem| format!("{SLACK_API_URL} {problem}"))?;
+    let secret = Secrets::new(&aws).named(configuration.slack_signing_secret_name);
     let endpoint = Endpoint {
         secret: KeptSecret::new(secret),
         users,

@@ -1,47 +1,16 @@
 //! The signing secret, in Secrets Manager, and what it has signed.
 
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use longshore_aws::Secrets;
-use longshore_report::{InvalidSigningSecret, NotSlacks, SignedRequest, SigningSecret, signed_at};
-use longshore_state::CallError;
+use longshore_report::{
+    InvalidSigningSecret, NotSlacks, SecretError, SecretText, SignedRequest, SigningSecret,
+    signed_at,
+};
 
 /// How often a signature that does not fit has the secret read again: it may have been replaced. Whoever sends forged
 /// requests must not send as many to Secrets Manager.
 const READ_AGAIN: TimeDelta = TimeDelta::minutes(1);
-
-/// Where the secret is.
-pub trait SecretText {
-    fn name(&self) -> &str;
-
-    /// The secret's text as it is now.
-    fn read(&self) -> impl Future<Output = Result<String, CallError>>;
-}
-
-/// The secret in Secrets Manager.
-pub struct SecretsManagerSecret {
-    secrets: Secrets,
-    name: String,
-}
-
-impl SecretsManagerSecret {
-    /// The secret `name`, read through `secrets`.
-    pub fn new(secrets: Secrets, name: String) -> Self {
-        Self { secrets, name }
-    }
-}
-
-impl SecretText for SecretsManagerSecret {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    async fn read(&self) -> Result<String, CallError> {
-        self.secrets.text(&self.name).await
-    }
-}
 
 /// Why a request was not taken for Slack's.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +20,7 @@ pub enum VerifyError {
     NotSlacks(#[from] NotSlacks),
     /// The secret could not be read.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Unread(#[from] SecretError),
     /// The secret is none.
     #[error("read secret {name}: {problem}")]
     Invalid {

@@ -52,7 +52,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use connect::{allowed_hosts, connect};
 pub use described::described_service;
 pub use destination::S3Destination;
-pub use secrets::Secrets;
+pub use secrets::{NamedSecret, Secrets};
 
 /// How long a call may take, with everything that is tried again.
 const CALL: Duration = Duration::from_secs(15);

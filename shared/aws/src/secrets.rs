@@ -1,6 +1,7 @@
 //! Secrets Manager.
 
 use aws_config::SdkConfig;
+use longshore_report::{SecretError, SecretText};
 use longshore_state::CallError;
 
 use crate::error::{failed, not_found};
@@ -16,6 +17,14 @@ impl Secrets {
     pub fn new(configuration: &SdkConfig) -> Self {
         Self {
             client: aws_sdk_secretsmanager::Client::new(configuration),
+        }
+    }
+
+    /// The secret of this name.
+    pub fn named(self, name: String) -> NamedSecret {
+        NamedSecret {
+            secrets: self,
+            name,
         }
     }
 
@@ -35,5 +44,25 @@ impl Secrets {
         answer
             .secret_string
             .ok_or_else(|| not_found(operation, "the secret holds bytes, expected text"))
+    }
+}
+
+/// One secret, read anew each time.
+#[derive(Debug, Clone)]
+pub struct NamedSecret {
+    secrets: Secrets,
+    name: String,
+}
+
+impl SecretText for NamedSecret {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn read(&self) -> Result<String, SecretError> {
+        self.secrets
+            .text(&self.name)
+            .await
+            .map_err(SecretError::new)
     }
 }

@@ -18,14 +18,14 @@ mod trouble;
 mod webhook;
 
 pub use announcer::{AnnounceError, Announcer, NotifyOutcome};
-pub use api::{ApiUrl, judge};
+pub use api::judge;
 pub use button_users::{ButtonUsers, InvalidButtonUsers};
 pub use channels::{Channels, Mention};
 pub use client::{ClientError, Slack};
 pub use destination::{Bot, Destination, InvalidSecret};
 pub use encrypted::NotEncrypted;
 pub use kept::{DOCUMENTS, KeptMessage, PostState, PostedMessage};
-pub use ports::{MessagePoster, PersonAnswerer, SecretError, WebhookSecret};
+pub use ports::{MessagePoster, PersonAnswerer, SecretError, SecretText};
 pub use press::{Press, SlackUser};
 pub use retry::RetryPolicy;
 pub use signature::{

@@ -11,7 +11,7 @@ use super::*;
 
 struct Secret(&'static str);
 
-impl WebhookSecret for Secret {
+impl SecretText for Secret {
     fn name(&self) -> &str {
         "longshore/slack"
     }

@@ -1,9 +1,9 @@
-use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::TimeDelta;
-use longshore_report::{PostError, SigningSecret};
+use longshore_report::{PostError, SecretError, SigningSecret};
 use longshore_state::{CallError, ErrorClass};
 use longshore_testkit::{FakeCloud, Fault};
 use serde_json::json;
@@ -15,8 +15,8 @@ const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 /// A secret that can be replaced, and how often it was read.
 #[derive(Default)]
 struct FakeSecret {
-    text: RefCell<String>,
-    reads: Cell<u32>,
+    text: Mutex<String>,
+    reads: AtomicU32,
 }
 
 impl SecretText for &FakeSecret {
@@ -24,16 +24,16 @@ impl SecretText for &FakeSecret {
         "longshore/slack-signing"
     }
 
-    async fn read(&self) -> Result<String, CallError> {
-        self.reads.set(self.reads.get() + 1);
-        let text = self.text.borrow().clone();
+    async fn read(&self) -> Result<String, SecretError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let text = self.text.lock().unwrap().clone();
         if text == "gone" {
-            return Err(CallError {
+            return Err(SecretError::new(CallError {
                 operation: "read secret longshore/slack-signing".to_owned(),
                 class: ErrorClass::NotFound,
                 code: None,
                 message: "no such secret".to_owned(),
-            });
+            }));
         }
         Ok(text)
     }
@@ -69,8 +69,8 @@ impl Fakes {
     fn new() -> Self {
         Self {
             secret: FakeSecret {
-                text: RefCell::new(SECRET.to_owned()),
-                reads: Cell::new(0),
+                text: Mutex::new(SECRET.to_owned()),
+                reads: AtomicU32::new(0),
             },
             cloud: FakeCloud::with_services(&[]),
             answerer: FakeAnswerer::default(),
@@ -255,14 +255,14 @@ async fn the_secret_is_read_once_and_again_when_it_may_have_been_replaced() {
             .handle(&sample(), &invocation(), now)
             .await
             .unwrap();
-        (answer["statusCode"].clone(), fakes.secret.reads.get())
+        (
+            answer["statusCode"].clone(),
+            fakes.secret.reads.load(Ordering::Relaxed),
+        )
     };
-    fakes
-        .secret
-        .text
-        .replace("another secret of the app".replace(' ', "-"));
+    *fakes.secret.text.lock().unwrap() = "another secret of the app".replace(' ', "-");
     assert_eq!(press(0).await, (json!(401), 1));
-    fakes.secret.text.replace(SECRET.to_owned());
+    *fakes.secret.text.lock().unwrap() = SECRET.to_owned();
     // Whoever forges requests does not have it read each time.
     assert_eq!(press(59).await, (json!(401), 1));
     assert_eq!(press(60).await, (json!(200), 2));
@@ -282,7 +282,7 @@ async fn a_secret_that_cannot_be_read_and_a_bus_that_takes_nothing_are_failures_
         (SECRET, "CallFailed", "ask deploy to approve"),
     ] {
         let fakes = Fakes::new();
-        fakes.secret.text.replace(text.to_owned());
+        *fakes.secret.text.lock().unwrap() = text.to_owned();
         fakes.cloud.inject(0, Fault::Fails(ErrorClass::Transient));
         let handled = fakes
             .endpoint()

@@ -11,7 +11,7 @@ use super::button_users::ButtonUsers;
 use super::channels::Channels;
 use super::destination::{Destination, InvalidSecret};
 use super::kept::{KeptMessage, Notice, PostState, Step, step};
-use super::ports::{MessagePoster, SecretError, WebhookSecret};
+use super::ports::{MessagePoster, SecretError, SecretText};
 use super::topic::{Topic, asks_somebody, is_only_an_edit, is_posted_once};
 use super::trouble::PostError;
 use crate::message::{Console, Message, message};
@@ -104,7 +104,7 @@ pub struct Announcer<Secret, Poster> {
     button_users: ButtonUsers,
 }
 
-impl<Secret: WebhookSecret, Poster: MessagePoster> Announcer<Secret, Poster> {
+impl<Secret: SecretText, Poster: MessagePoster> Announcer<Secret, Poster> {
     /// An announcer that has not read its secret yet.
     pub fn new(secret: Secret, poster: Poster) -> Self {
         Self {

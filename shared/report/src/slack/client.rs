@@ -80,10 +80,16 @@ impl Slack {
         })
     }
 
-    /// The same, with a Web API that is elsewhere: a fake Slack.
-    #[must_use]
-    pub fn with_api(self, api: ApiUrl) -> Self {
-        Self { api, ..self }
+    /// The same, with a Web API that is elsewhere, where `url` says so: a fake Slack.
+    ///
+    /// # Errors
+    /// [`NotEncrypted`], where no token may be sent.
+    pub fn with_api(self, url: Option<&str>) -> Result<Self, NotEncrypted> {
+        let api = url.map(ApiUrl::parse).transpose()?;
+        Ok(Self {
+            api: api.unwrap_or(self.api),
+            ..self
+        })
     }
 
     async fn attempt(&self, target: &Target<'_>, body: &str, timeout: Duration) -> Attempt {

@@ -1,4 +1,4 @@
-//! What the announcer needs: the secret that says where messages go, and what posts them.
+//! What Slack needs from outside: secrets, and what posts messages.
 
 use std::error::Error;
 use std::future::Future;
@@ -10,8 +10,8 @@ use super::trouble::PostError;
 use super::webhook::WebhookUrl;
 use crate::message::Message;
 
-/// Where it is kept where messages go.
-pub trait WebhookSecret {
+/// A secret: where messages go, or what Slack signs with.
+pub trait SecretText {
     /// The secret's name, for errors.
     fn name(&self) -> &str;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused};
 use longshore_report::{
     AnnounceError, Announcer, Bot, Console, Destination, Message, MessagePoster, PostError,
-    PostedMessage, SecretError, WebhookSecret, WebhookUrl, message,
+    PostedMessage, SecretError, SecretText, WebhookUrl, message,
 };
 
 const OLD: &str = "https://hooks.slack.com/services/old";
@@ -19,7 +19,7 @@ const PLENTY: Duration = Duration::from_secs(20);
 /// Answers each read with the next of its texts, and fails when there is none.
 struct Secrets(Mutex<VecDeque<&'static str>>);
 
-impl WebhookSecret for &Secrets {
+impl SecretText for &Secrets {
     fn name(&self) -> &str {
         "longshore/slack"
     }

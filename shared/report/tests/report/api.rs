@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use longshore_events::longshore::{LongshoreEvent, ReleaseRefused};
 use longshore_report::{
-    ApiUrl, Bot, Console, Destination, Message, MessagePoster, PostError, PostedMessage,
-    RetryPolicy, Slack, Trouble, message,
+    Bot, Console, Destination, Message, MessagePoster, PostError, PostedMessage, RetryPolicy,
+    Slack, Trouble, message,
 };
 use serde_json::{Value, json};
 use wiremock::matchers::{body_json, header, method, path};
@@ -53,7 +53,8 @@ fn slack(server: &MockServer) -> Slack {
         longest_wait: Duration::from_millis(20),
     })
     .unwrap()
-    .with_api(ApiUrl::parse(&server.uri()).unwrap())
+    .with_api(Some(&server.uri()))
+    .unwrap()
 }
 
 async fn answering(at: &str, answer: ResponseTemplate, times: u64) -> MockServer {

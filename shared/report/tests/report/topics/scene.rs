@@ -14,7 +14,7 @@ use longshore_events::longshore::{
 use longshore_events::transfer::TransferProgress;
 use longshore_report::{
     AnnounceError, Announcer, Bot, Console, KeptMessage, Message, MessagePoster, NotifyOutcome,
-    PostError, PostedMessage, SecretError, Topic, WebhookSecret, WebhookUrl, message,
+    PostError, PostedMessage, SecretError, SecretText, Topic, WebhookUrl, message,
 };
 use longshore_state::store::Address;
 use longshore_state::{CallError, DocumentStore, ErrorClass, Version, WriteCondition};
@@ -27,7 +27,7 @@ pub const PLENTY: Duration = Duration::from_secs(20);
 
 pub struct Secret(pub Mutex<&'static str>);
 
-impl WebhookSecret for &Secret {
+impl SecretText for &Secret {
     fn name(&self) -> &str {
         "longshore/slack"
     }
