@@ -1,6 +1,6 @@
 //! `longshore hold`, `resume`, `approve` and `reject`.
 
-use longshore_events::manual::{ApprovePayload, HoldPayload, RejectPayload, ResumePayload};
+use longshore_events::manual::{ApprovalPayload, HoldPayload, ResumePayload};
 use longshore_policy::route::ServiceId;
 use longshore_report::words::minute;
 use longshore_rollout::dry_run::{DryRun, Would};
@@ -139,7 +139,7 @@ pub async fn run_approve<C: Cloud + TaskLogs + ServiceViews>(
         wait,
         output,
     } = arguments;
-    let payload = ApprovePayload {
+    let payload = ApprovalPayload {
         stack: service.stack,
         service: service.service,
         digest,
@@ -166,7 +166,7 @@ pub async fn run_reject<C: Cloud>(cloud: &C, arguments: RejectArguments) -> anyh
         output,
     } = arguments;
     let name = format!("{}/{}", service.stack, service.service);
-    let payload = RejectPayload {
+    let payload = ApprovalPayload {
         stack: service.stack,
         service: service.service,
         digest,

@@ -6,8 +6,8 @@ use longshore_events::incoming::{
 };
 use longshore_events::longshore::{ActionRefused, Caller, LongshoreEvent, Source};
 use longshore_events::manual::{
-    ApprovePayload, DeployPayload, DeployRequest, HoldPayload, RejectPayload, ResumePayload,
-    RollbackPayload, RunPayload,
+    ApprovalPayload, DeployPayload, DeployRequest, HoldPayload, ResumePayload, RollbackPayload,
+    RunPayload,
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::ServiceId;
@@ -158,8 +158,9 @@ struct About<'a> {
 
 fn about(request: &DeployRequest) -> About<'_> {
     let (stack, service, by) = match request {
-        DeployRequest::Approve(asked) => (&asked.stack, Some(&asked.service), &asked.by),
-        DeployRequest::Reject(asked) => (&asked.stack, Some(&asked.service), &asked.by),
+        DeployRequest::Approve(asked) | DeployRequest::Reject(asked) => {
+            (&asked.stack, Some(&asked.service), &asked.by)
+        }
         DeployRequest::Rollback(asked) => (&asked.stack, Some(&asked.service), &asked.by),
         DeployRequest::Hold(asked) => (&asked.stack, asked.service.as_ref(), &asked.by),
         DeployRequest::Resume(asked) => (&asked.stack, asked.service.as_ref(), &asked.by),
@@ -179,17 +180,17 @@ fn about(request: &DeployRequest) -> About<'_> {
 
 /// Whether what was refused is what whoever asked wants: two people approve, or reject, at once.
 async fn is_done<C: Cloud>(cloud: &C, request: &DeployRequest) -> Result<bool, CallError> {
-    let (stack, service, digest, wants_it_to_begin) = match request {
-        DeployRequest::Approve(asked) => (&asked.stack, &asked.service, &asked.digest, true),
-        DeployRequest::Reject(asked) => (&asked.stack, &asked.service, &asked.digest, false),
+    let (asked, wants_it_to_begin) = match request {
+        DeployRequest::Approve(asked) => (asked, true),
+        DeployRequest::Reject(asked) => (asked, false),
         _ => return Ok(false),
     };
-    let Some(digest) = digest else {
+    let Some(digest) = &asked.digest else {
         return Ok(false);
     };
     let service_id = ServiceId {
-        stack: stack.clone(),
-        service: service.clone(),
+        stack: asked.stack.clone(),
+        service: asked.service.clone(),
     };
     Ok(has_begun(cloud, &service_id, digest).await? == wants_it_to_begin)
 }
@@ -345,7 +346,7 @@ async fn handle_resume<C: Cloud>(
 
 async fn handle_approve<C: Cloud>(
     cloud: &C,
-    payload: &ApprovePayload,
+    payload: &ApprovalPayload,
     worker: &Worker,
 ) -> Result<Value, Failure> {
     let approved = approve(cloud, payload, worker).await.map_err(hold_failed)?;
@@ -354,11 +355,11 @@ async fn handle_approve<C: Cloud>(
 
 async fn handle_reject<C: Cloud>(
     cloud: &C,
-    payload: &RejectPayload,
+    payload: &ApprovalPayload,
     worker: &Worker,
 ) -> Result<Value, Failure> {
     let image = reject(cloud, payload, worker).await.map_err(hold_failed)?;
-    let RejectPayload { stack, service, .. } = payload;
+    let ApprovalPayload { stack, service, .. } = payload;
     tracing::info!(stack, service, %image, "deployment rejected");
     Ok(json!({"stack": stack, "service": service, "rejected": image}))
 }

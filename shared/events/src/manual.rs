@@ -27,9 +27,9 @@ pub enum DeployRequest {
     /// Let deployments begin again.
     Resume(ResumePayload),
     /// Let the deployment begin that waits for it.
-    Approve(ApprovePayload),
+    Approve(ApprovalPayload),
     /// Never let the deployment begin that waits to be approved.
-    Reject(RejectPayload),
+    Reject(ApprovalPayload),
     /// Run a task of a service.
     Run(RunPayload),
     /// Say what came of the deployments of some days.
@@ -143,10 +143,10 @@ pub struct ResumePayload {
     pub by: Option<Caller>,
 }
 
-/// `{"action": "approve", ...}`.
+/// `{"action": "approve", ...}` and `{"action": "reject", ...}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ApprovePayload {
+pub struct ApprovalPayload {
     /// The stack that the service belongs to.
     pub stack: String,
     pub service: String,
@@ -154,25 +154,6 @@ pub struct ApprovePayload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestPrefix>,
     /// Who asks, as they say themselves; shown in Slack and kept in the history.
-    #[serde(
-        default,
-        deserialize_with = "caller",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub by: Option<Caller>,
-}
-
-/// `{"action": "reject", ...}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RejectPayload {
-    /// The stack that the service belongs to.
-    pub stack: String,
-    pub service: String,
-    /// The image's digest, or its beginning as Slack shows it. Default: whatever waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<DigestPrefix>,
-    /// Who asks, as they say themselves; shown in Slack.
     #[serde(
         default,
         deserialize_with = "caller",
@@ -278,12 +259,12 @@ pub fn parse_deploy(value: &Value) -> Result<DeployRequest, Malformed> {
             Ok(DeployRequest::Resume(payload))
         }
         Some("approve") => {
-            let payload: ApprovePayload = without_action(value)?;
+            let payload: ApprovalPayload = without_action(value)?;
             check_names(&payload.stack, Some(&payload.service))?;
             Ok(DeployRequest::Approve(payload))
         }
         Some("reject") => {
-            let payload: RejectPayload = without_action(value)?;
+            let payload: ApprovalPayload = without_action(value)?;
             check_names(&payload.stack, Some(&payload.service))?;
             Ok(DeployRequest::Reject(payload))
         }

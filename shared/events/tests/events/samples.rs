@@ -17,9 +17,9 @@ use longshore_events::longshore::{
     SyncShardCompleted, TaskFailure,
 };
 use longshore_events::manual::{
-    ApprovePayload, DeployPayload, DeployRequest, DigestPayload, HoldPayload, ProvisionRequest,
-    RejectPayload, ResumePayload, RollbackPayload, ScheduledSync, StackAction, StackArgument,
-    StackPayload, SyncAction, SyncPayload, SyncRequest,
+    ApprovalPayload, DeployPayload, DeployRequest, DigestPayload, HoldPayload, ProvisionRequest,
+    ResumePayload, RollbackPayload, ScheduledSync, StackAction, StackArgument, StackPayload,
+    SyncAction, SyncPayload, SyncRequest,
 };
 use longshore_events::release::{Release, ReleaseKey, parse_body, parse_key};
 use longshore_events::scheduler::{ScheduledAction, ScheduledRun};
@@ -191,7 +191,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
         ),
         (
             "deploy/request-approve.json",
-            DeployEvent::Request(DeployRequest::Approve(ApprovePayload {
+            DeployEvent::Request(DeployRequest::Approve(ApprovalPayload {
                 stack: "shop".to_owned(),
                 service: "api".to_owned(),
                 digest: Some(
@@ -210,7 +210,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
         ),
         (
             "deploy/request-reject.json",
-            DeployEvent::Request(DeployRequest::Reject(RejectPayload {
+            DeployEvent::Request(DeployRequest::Reject(ApprovalPayload {
                 stack: "shop".to_owned(),
                 service: "api".to_owned(),
                 digest: Some(
@@ -232,7 +232,7 @@ fn deploy_expectations() -> Vec<(&'static str, DeployEvent)> {
                 ),
                 at: time("2026-11-20T10:15:00Z"),
                 action: ButtonAction::Approve,
-                request: DeployRequest::Approve(ApprovePayload {
+                request: DeployRequest::Approve(ApprovalPayload {
                     stack: "shop".to_owned(),
                     service: "api".to_owned(),
                     digest: Some(digest(FIRST).into()),

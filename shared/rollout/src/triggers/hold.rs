@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use longshore_events::image::{DigestPrefix, Image};
 use longshore_events::longshore::{DeploymentsHeld, DeploymentsResumed};
-use longshore_events::manual::{ApprovePayload, HoldPayload, RejectPayload, ResumePayload};
+use longshore_events::manual::{ApprovalPayload, HoldPayload, ResumePayload};
 use longshore_policy::route::{ServiceId, Subscriber};
 use longshore_state::{CallError, Worker, decide_again, unless_lost};
 use serde::Serialize;
@@ -239,7 +239,7 @@ pub struct Approved {
 /// [`HoldError`]; when nothing waits for that, with what the record holds.
 pub async fn approve<C: Cloud>(
     cloud: &C,
-    payload: &ApprovePayload,
+    payload: &ApprovalPayload,
     worker: &Worker,
 ) -> Result<Approved, HoldError> {
     let asked = HoldRequest {
@@ -316,7 +316,7 @@ pub async fn approve<C: Cloud>(
 /// [`HoldError`]; when nothing waits for that, with what the record holds.
 pub async fn reject<C: Cloud>(
     cloud: &C,
-    payload: &RejectPayload,
+    payload: &ApprovalPayload,
     worker: &Worker,
 ) -> Result<Image, HoldError> {
     let asked = HoldRequest {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use longshore_events::longshore::{OperationKind, Source, StackSource, WaitReason};
 use longshore_events::manual::{
-    ApprovePayload, DeployPayload, HoldPayload, ResumePayload, RunPayload,
+    ApprovalPayload, DeployPayload, HoldPayload, ResumePayload, RunPayload,
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::Subscriber;
@@ -179,7 +179,7 @@ async fn a_dry_hold_resume_and_approval_leave_what_waits_where_it_is() {
         .unwrap();
     let before = all(&cloud, &api);
     let dry_run = DryRun::of(&cloud);
-    let payload = ApprovePayload {
+    let payload = ApprovalPayload {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         digest: None,

@@ -3,7 +3,7 @@
 
 use longshore_events::ecs::{DeploymentEventName, DeploymentStateChange};
 use longshore_events::longshore::{LongshoreEvent, WaitReason};
-use longshore_events::manual::{ApprovePayload, HoldPayload, ResumePayload};
+use longshore_events::manual::{ApprovalPayload, HoldPayload, ResumePayload};
 use longshore_policy::route::Subscriber;
 use longshore_policy::settings::Approval;
 use longshore_rollout::course::watch::deployment_changed;
@@ -138,7 +138,7 @@ impl Scene {
                     .is_ok_and(|results| results.iter().all(Result::is_ok))
             }
             Flow::Approve => {
-                let payload = ApprovePayload {
+                let payload = ApprovalPayload {
                     stack: "shop".to_owned(),
                     service: "api".to_owned(),
                     digest: Some(digest('2').into()),

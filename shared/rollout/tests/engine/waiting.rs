@@ -4,9 +4,7 @@ use longshore_events::longshore::{
     Caller, ChangeCounts, DeploymentSkipped, DeploymentWaiting, LongshoreEvent, OperationKind,
     SkipReason, Source, StackSource, WaitReason,
 };
-use longshore_events::manual::{
-    ApprovePayload, DeployPayload, HoldPayload, RejectPayload, ResumePayload,
-};
+use longshore_events::manual::{ApprovalPayload, DeployPayload, HoldPayload, ResumePayload};
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Subscriber};
 use longshore_policy::settings::{Approval, FreezeWindow, OneOffTask, RolloutSettings};
@@ -174,7 +172,7 @@ async fn say_yes(
     seconds: i64,
 ) -> Result<Outcome, HoldError> {
     cloud.set_now(noon(seconds));
-    let payload = ApprovePayload {
+    let payload = ApprovalPayload {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         digest: digit.map(|digit| digest(digit).into()),
@@ -339,7 +337,7 @@ async fn what_somebody_rejects_is_given_up_and_the_next_push_asks_again() {
     let api = approved();
     let cloud = cloud(&api);
     push(&cloud, "v2", '2', 0).await;
-    let rejecting = |digit| RejectPayload {
+    let rejecting = |digit| ApprovalPayload {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         digest: Some(digest(digit).into()),
@@ -362,7 +360,7 @@ async fn who_approved_a_deployment_is_written_down_with_it() {
     let api = approved();
     let cloud = cloud(&api);
     push(&cloud, "v2", '2', 0).await;
-    let payload = ApprovePayload {
+    let payload = ApprovalPayload {
         stack: "shop".to_owned(),
         service: "api".to_owned(),
         digest: Some("222222222222".parse().unwrap()),

@@ -11,7 +11,7 @@ use longshore_events::image::Digest;
 use longshore_events::incoming::{DeployTaskStopped, Push};
 use longshore_events::longshore::{LongshoreEvent, Source};
 use longshore_events::manual::{
-    ApprovePayload, DeployPayload, HoldPayload, ResumePayload, RollbackPayload,
+    ApprovalPayload, DeployPayload, HoldPayload, ResumePayload, RollbackPayload,
 };
 use longshore_events::sequence::Sequence;
 use longshore_policy::route::{CpuArchitecture, Subscriber};
@@ -374,7 +374,7 @@ impl World {
             }
             Wake::Approve(number) => {
                 let (stack, service) = self.names(*number);
-                let payload = ApprovePayload {
+                let payload = ApprovalPayload {
                     stack,
                     service,
                     digest: None,
