@@ -107,7 +107,7 @@ impl Progress {
         let (width, _) = (terminal.size)();
         terminal
             .screen
-            .draw_painted(&waiting_frame(name, what, since, now, width), str::to_owned);
+            .draw(&waiting_frame(name, what, since, now, width));
     }
 
     /// How far a deployment is, and what its tasks died of.

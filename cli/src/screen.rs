@@ -28,7 +28,6 @@ impl<W: Write> Screen<W> {
     }
 
     /// Draws a frame in the place of the one before. Its lines must fit the terminal, and it must be lower.
-    #[cfg(test)]
     pub fn draw(&mut self, frame: &str) {
         self.draw_painted(frame, str::to_owned);
     }

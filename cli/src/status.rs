@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use longshore_events::image::Image;
-use longshore_events::longshore::{RolloutProgress, SkipReason};
+use longshore_events::longshore::RolloutProgress;
 use longshore_policy::route::ServiceId;
 use longshore_report::words::{image_name, minute, rollout_progress, second, short_name, skipped};
 use longshore_rollout::ports::Cloud;
-use longshore_rollout::record::{Deployment, PassedOver, State};
+use longshore_rollout::record::{Deployment, State};
 use longshore_rollout::status::{RunningTasks, ServiceStatus, known_services, status};
 use longshore_stack::nearest::nearest;
 
@@ -216,7 +216,7 @@ fn next(status: &ServiceStatus) -> String {
             why(&failed.failure)
         )
     });
-    let passed_over = status.passed_over.iter().filter(|it| is_missed(it));
+    let passed_over = status.passed_over.iter().filter(|it| it.is_missed());
     let passed_over = passed_over.map(|passed_over| {
         let why = skipped(passed_over.reason);
         let selected = passed_over.selected.as_deref();
@@ -244,11 +244,6 @@ fn next(status: &ServiceStatus) -> String {
     } else {
         next.join("; ")
     }
-}
-
-/// Whether somebody may look for what did not go out: what runs already is missed by nobody.
-pub fn is_missed(passed_over: &PassedOver) -> bool {
-    passed_over.reason != SkipReason::AlreadyRunning
 }
 
 /// How far a deployment is, and why it failed.

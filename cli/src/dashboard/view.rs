@@ -18,7 +18,7 @@ use longshore_rollout::status::RunningTasks;
 use super::address::{Act, Verb};
 use crate::failures::why;
 use crate::outcome::{waits_for, with_note};
-use crate::status::{is_missed, state_of, tasks};
+use crate::status::{state_of, tasks};
 
 /// How something is, so that it is seen at a glance. It is said in words as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,7 @@ fn notes(record: &Record, now: DateTime<Utc>) -> Vec<Saying> {
         };
         Saying::new(Tone::Waits, text)
     });
-    let passed_over = record.passed_over.values().filter(|it| is_missed(it));
+    let passed_over = record.passed_over.values().filter(|it| it.is_missed());
     let passed_over = passed_over.map(|passed_over| {
         let why = skipped(passed_over.reason);
         let text = format!(

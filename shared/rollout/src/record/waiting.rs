@@ -45,6 +45,11 @@ pub struct PassedOver {
 }
 
 impl PassedOver {
+    /// Whether somebody may look for it: what runs already is missed by nobody.
+    pub fn is_missed(&self) -> bool {
+        self.reason != SkipReason::AlreadyRunning
+    }
+
     /// Whether that may change by itself.
     pub fn is_for_now(&self) -> bool {
         matches!(
