@@ -43,12 +43,15 @@ pub fn note(
         let image = find(images, heard).filter(|image| policy.allows(&image.tag))?;
         let reason = why_not(record, container, policy, image, newest, heard.at, now)?;
         let selected = newest.filter(|_| reason == SkipReason::AnotherSelected);
-        Some(PassedOver {
+        let passed_over = PassedOver {
             image: heard.image.clone(),
             at: heard.at,
             reason,
             selected: selected.map(|newest| newest.tag.clone()),
-        })
+        };
+        let gives_way = noted_at_once(record, container, images, &passed_over)
+            .is_some_and(|noted| policy.comes_after(noted, image));
+        (!gives_way).then_some(passed_over)
     });
     Note {
         followed: newest
@@ -69,6 +72,24 @@ pub fn find<'a>(images: &'a [RegistryImage], heard: &Heard) -> Option<&'a Regist
     images.iter().find(|image| {
         Some(image.tag.as_str()) == heard.image.tag.as_deref() && image.digest == heard.image.digest
     })
+}
+
+/// What is noted already of another tag that was put in the same second, and that may go out yet: whichever of the two
+/// was heard of first, the policy's order decides which one is to be found again.
+fn noted_at_once<'a>(
+    record: &Record,
+    container: &str,
+    images: &'a [RegistryImage],
+    passed_over: &PassedOver,
+) -> Option<&'a RegistryImage> {
+    let noted = record.passed_over.get(container).filter(|noted| {
+        noted.is_for_now() && noted.at == passed_over.at && noted.image != passed_over.image
+    })?;
+    let heard = Heard {
+        image: noted.image.clone(),
+        at: noted.at,
+    };
+    find(images, &heard)
 }
 
 /// Why this image does not go out; `None` where that is said elsewhere, or it went out before.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join, try_join, try_join_all};
-use longshore_events::longshore::{OperationKind, SkipReason};
+use longshore_events::longshore::{OperationKind, SkipReason, Source};
 use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::ServiceId;
 use longshore_state::{CallError, ErrorClass, Version, change, load};
@@ -141,11 +141,15 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// Writes down that the request waits for the end of the stack's change. Of what a policy names only the wake-up
-    /// waits: the policy is asked again.
+    /// waits: the policy is asked again. What a reconcile has found the next one finds again, if it is news still once
+    /// the stack's change is written down: what the registry held before that change was asked for is none.
     async fn remember(&self, request: &Request, written: Written) -> Result<Outcome, Stop> {
         let container = &self.subscriber.container;
         if let Some(reason) = while_changing(written.record(), request, container) {
             return self.publish_skipped(written, request, reason).await;
+        }
+        if request.source == Source::Reconcile {
+            return Ok(Outcome::Pending);
         }
         let last = written.last().cloned();
         if let Some((mut record, version)) = written.stack

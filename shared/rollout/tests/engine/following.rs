@@ -237,6 +237,30 @@ async fn a_promotion_that_is_too_young_is_remembered_until_it_is_old_enough() {
 }
 
 #[tokio::test]
+async fn of_two_tags_that_were_put_in_one_second_and_are_too_young_the_same_one_goes_out_whichever_is_heard_of_first()
+ {
+    for order in [[("v1.0.2", '3'), ("v1.1.0", '2')], [("v1.1.0", '2'), ("v1.0.2", '3')]] {
+        let api = by(ImagePolicy {
+            minimum_age_minutes: 10,
+            ..tags(&["v*"])
+        });
+        let cloud = cloud(&api);
+        cloud.push("main-1", digest('4'), noon(-7200));
+        cloud.push("main-2", digest('2'), noon(0));
+        cloud.push("main-3", digest('3'), noon(0));
+        assert!(is_started(&put(&cloud, "v1.0.1", '4', 50, 50).await));
+        settle(&cloud, &api, 55).await;
+        for (tag, digit) in order {
+            assert_eq!(put(&cloud, tag, digit, 110, 110).await, Outcome::Nothing);
+        }
+        let expected = Some(("v1.1.0".to_owned(), SkipReason::TooYoung));
+        assert_eq!(passed_over(&cloud, &api), expected);
+        assert!(is_started(&look(&cloud, &api, 800).await));
+        assert!(runs(&cloud, &api, '2'));
+    }
+}
+
+#[tokio::test]
 async fn after_a_person_went_back_a_new_tag_on_what_ran_before_promotes_it_again() {
     let api = by(tags(&["v*"]));
     let cloud = cloud(&api);

@@ -512,6 +512,34 @@ async fn a_stack_that_asks_for_another_image_has_its_way_when_it_is_ready_and_no
     }
 }
 
+/// A stack is made again after it was destroyed, by a file that names an older image than its repository holds.
+#[tokio::test]
+async fn a_reconcile_while_a_stack_changes_does_not_bring_what_was_pushed_before_its_file_was_applied()
+ {
+    for reconciled_at in [None, Some(110)] {
+        let api = subscriber("api");
+        let cloud = on_v2(&api).await;
+        cloud.push("v4", digest('4'), noon(50));
+        cloud.add_image("shop/api", "v2", digest('2'));
+        let named = Preserved {
+            is_named: true,
+            ..preserved(Some(image('2')))
+        };
+        begin(&cloud, "made-again", named, 100);
+        if let Some(at) = reconciled_at {
+            cloud.set_now(noon(at));
+            reconcile(&cloud, &worker("reconcile-1", at)).await.unwrap();
+        }
+        cloud.deploy_outside(&api, &pinned('2'), 150);
+        cloud.complete(&api);
+        hear(&cloud, &stack_change("made-again", "UPDATE_COMPLETE", 200)).await;
+        assert_eq!(done(&cloud, 210).await, Done::Adopted { image: image('2') });
+        cloud.set_now(noon(900));
+        reconcile(&cloud, &worker("reconcile-2", 900)).await.unwrap();
+        assert_eq!(cloud.running_image(&api), Some(pinned('2')));
+    }
+}
+
 /// What people read of a stack's own deployment: what it runs, from which commit, who wanted it, and what ran before.
 #[tokio::test]
 async fn the_deployment_of_a_stack_names_its_commit_who_asked_and_what_really_ran_before() {
