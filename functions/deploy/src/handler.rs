@@ -68,7 +68,7 @@ pub async fn handle<C: Cloud + DocumentListing>(
         Ok(DeployEvent::TaskStopped(stopped)) => {
             handle_task_stopped(cloud, &stopped, &worker).await
         }
-        Ok(DeployEvent::Action(action)) => handle_action(cloud, action, now).await,
+        Ok(DeployEvent::Action(action)) => handle_action(cloud, action, &worker).await,
         Ok(DeployEvent::ReconcileShard(shard)) => {
             let reconciled = reconcile_shard(cloud, shard, &worker)
                 .await
@@ -121,21 +121,19 @@ async fn handle_request<C: Cloud + DocumentListing>(
 async fn handle_action<C: Cloud>(
     cloud: &C,
     action: RequestedAction,
-    now: DateTime<Utc>,
+    worker: &Worker,
 ) -> Result<Value, Failure> {
-    // Whoever delivers the press twice, or sends it twice, has the same id.
-    let worker = Worker { id: action.id, now };
-    let reason = match handle_request(cloud, action.request.clone(), &worker).await {
+    let reason = match handle_request(cloud, action.request.clone(), worker).await {
         Err(failure) if failure.kind == REFUSED => failure.message,
         outcome => return outcome,
     };
     let asked = about(&action.request);
     let (stack, service) = (asked.stack, asked.service.unwrap_or_default());
     if is_done(cloud, &action.request).await.map_err(call_failed)? {
-        tracing::info!(stack, service, action = %action.action, reason, "pressed again");
+        tracing::info!(stack, service, press = action.id, action = %action.action, reason, "pressed again");
         return Ok(json!({"outcome": "done already", "reason": reason}));
     }
-    tracing::warn!(stack, service, action = %action.action, reason, "button refused");
+    tracing::warn!(stack, service, press = action.id, action = %action.action, reason, "button refused");
     let refused = LongshoreEvent::ActionRefused(ActionRefused {
         stack: stack.to_owned(),
         service: asked.service.map(str::to_owned),

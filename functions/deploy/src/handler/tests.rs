@@ -467,6 +467,47 @@ async fn a_press_on_an_image_that_does_not_wait_any_more_is_refused_once_and_in_
     );
 }
 
+/// Both begin at once; the first has written down that it started and is slow to publish it.
+#[tokio::test]
+async fn of_two_presses_at_once_only_the_one_that_rolls_back_publishes_that() {
+    let cloud = cloud();
+    let api = subscriber("api");
+    let (v2, v3) = (push_event(), {
+        let mut event = push_event();
+        event["id"] = json!("push-of-v3");
+        event["detail"]["image-tag"] = json!("v3");
+        event["detail"]["image-digest"] = json!(digest('3').as_str());
+        event
+    });
+    for push in [v2, v3] {
+        cloud.add_image("shop/api", "v3", digest('3'));
+        send(&cloud, &push).await.unwrap();
+        cloud.complete(&api);
+        let reconcile = sample("request-reconcile.json");
+        send(&cloud, &reconcile).await.unwrap();
+    }
+    let rollback = pressed(
+        "press-1",
+        &json!({"action": "rollback", "stack": "shop", "service": "api", "from": 2}),
+    );
+    let by = async |request_id: &str| {
+        let invocation = Invocation {
+            request_id: request_id.to_owned(),
+            ..invocation()
+        };
+        handle(&cloud, &rollback, &invocation, noon(0)).await
+    };
+    let before = cloud.published().len();
+    cloud.inject_at("PutEvents", Fault::Fails(ErrorClass::Transient));
+    by("request-2").await.unwrap_err();
+    let answer = by("request-3").await.unwrap();
+    assert_eq!(answer["services"][0]["outcome"], "skipped", "{answer}");
+    assert_eq!(cloud.published().len(), before);
+    by("request-2").await.unwrap();
+    assert_eq!(cloud.detail_types()[before..], ["Deployment Started"]);
+    assert_eq!(cloud.updates(&api), 3);
+}
+
 #[tokio::test]
 async fn what_is_rejected_never_begins_and_slack_says_who_rejected_it() {
     let (api, cloud) = to_be_approved();
