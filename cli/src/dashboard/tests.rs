@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::Write as _;
 
 use chrono::Utc;
 use longshore_rollout::documents::RecordKey;
@@ -686,4 +687,74 @@ async fn a_copy_holds_every_page_leads_from_each_to_the_others_and_does_nothing(
     let failed = std::fs::read_to_string(directory.join("services/shop/api/2.html")).unwrap();
     contains(&failed, &["no such table: basket", "A copy of"]);
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// The memory that this process holds, in KiB.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next());
+    kibibytes.unwrap().parse().unwrap()
+}
+
+/// Looks at the overview, its sheets and one deployment after the other of 500 services that have 50,000, and writes
+/// down what memory is held early on, and much later.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "runs alone in a process: the_memory_of_five_hundred_services_is_flat starts it"]
+async fn many_looks() {
+    let scene = Scene::crowded(500, 100).await;
+    let [early, late] = served(&scene, async |ask| {
+        let mut held = [0; 2];
+        for look in 0..200_u32 {
+            let pages = [
+                String::new(),
+                format!("index-{}.html", look % 10 + 1),
+                format!("services/stack-000/service-000/{}.html", 51 + look % 49),
+            ];
+            for page in pages {
+                assert_eq!(ask.get(&page).await.status, 200, "{page}");
+            }
+            match look {
+                49 => held[0] = resident(),
+                199 => held[1] = resident(),
+                _ => {}
+            }
+        }
+        held
+    })
+    .await;
+    let _ = writeln!(std::io::stderr(), "resident: {early} {late}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_five_hundred_services_is_flat() {
+    let looks = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "dashboard::tests::many_looks",
+            "--ignored",
+            "--nocapture",
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&looks.stderr).into_owned();
+    let figures = said
+        .lines()
+        .find_map(|line| line.strip_prefix("resident: "));
+    let figures: Vec<u64> = figures
+        .unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&looks.stdout)))
+        .split(' ')
+        .map(|figure| figure.parse().unwrap())
+        .collect();
+    let [early, late] = figures.try_into().unwrap();
+    let _ = writeln!(
+        std::io::stderr(),
+        "held after 150 pages: {} MiB, after 600: {} MiB",
+        early / 1024,
+        late / 1024
+    );
+    assert!(late < early + early / 10, "{early} KiB, {late} KiB");
 }
