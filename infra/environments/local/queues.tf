@@ -10,31 +10,31 @@ variable "queue_urls" {
 
 import {
   for_each = { for name, url in var.queue_urls : name => url if name == "provision" }
-  to       = module.longshore.module.provision.aws_sqs_queue.dead_letter
+  to       = module.longshore.module.provision.aws_sqs_queue.dead_letter[0]
   id       = each.value
 }
 
 import {
   for_each = { for name, url in var.queue_urls : name => url if name == "deploy" }
-  to       = module.longshore.module.deploy.aws_sqs_queue.dead_letter
+  to       = module.longshore.module.deploy.aws_sqs_queue.dead_letter[0]
   id       = each.value
 }
 
 import {
   for_each = { for name, url in var.queue_urls : name => url if name == "watch" }
-  to       = module.longshore.module.watch.aws_sqs_queue.dead_letter
+  to       = module.longshore.module.watch.aws_sqs_queue.dead_letter[0]
   id       = each.value
 }
 
 import {
   for_each = { for name, url in var.queue_urls : name => url if name == "sync" }
-  to       = module.longshore.module.sync.aws_sqs_queue.dead_letter
+  to       = module.longshore.module.sync.aws_sqs_queue.dead_letter[0]
   id       = each.value
 }
 
 import {
   for_each = { for name, url in var.queue_urls : name => url if name == "notify" }
-  to       = module.longshore.module.notify.aws_sqs_queue.dead_letter
+  to       = module.longshore.module.notify.aws_sqs_queue.dead_letter[0]
   id       = each.value
 }
 

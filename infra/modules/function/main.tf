@@ -1,5 +1,6 @@
-# One function with everything that is its own: role, policy, log group,
-# dead-letter queue, on-failure destination and alarms.
+# One function with everything that is its own: role, policy, log group and alarms;
+# with dead-letter queue and on-failure destination where rules send it events. Whoever
+# calls one and waits for its answer hears of a failure otherwise.
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
@@ -21,6 +22,7 @@ locals {
   account_id = can(regex("^[0-9]{12}$", local.present.account_id)) ? local.present.account_id : "123456789012"
   region     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", local.present.region)) ? local.present.region : "us-east-1"
 
+  has_queue              = length(var.rule_arns) > 0
   dead_letter_queue_name = "${var.name}-dead-letters"
 
   # Known before the queue is there: the provider waits half a minute for a queue,
@@ -38,23 +40,23 @@ locals {
   # over what it could not do.
   runtime_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      {
+    Statement = concat(
+      [{
         # Terraform makes the group, so there is no logs:CreateLogGroup: a log
         # group made by Lambda itself would keep its lines for ever.
         Sid      = "WriteOwnLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
-      },
-      {
+      }],
+      local.has_queue ? [{
         # Lambda sends to an on-failure destination with the function's role.
         Sid      = "KeepFailedEvents"
         Effect   = "Allow"
         Action   = ["sqs:SendMessage"]
         Resource = [local.dead_letter_queue_arn]
-      },
-    ]
+      }] : [],
+    )
   })
 
   dead_letter_queue_policy = jsonencode({
@@ -118,6 +120,8 @@ resource "aws_cloudwatch_log_group" "this" {
 # One queue for both ways an event can be lost: EventBridge could not hand it to
 # the function, or the function failed it three times.
 resource "aws_sqs_queue" "dead_letter" {
+  count = local.has_queue ? 1 : 0
+
   name                      = local.dead_letter_queue_name
   policy                    = local.dead_letter_queue_policy
   message_retention_seconds = 1209600
@@ -127,7 +131,7 @@ resource "aws_sqs_queue" "dead_letter" {
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_50: one function a hop and correlated log fields; traces would cost and show nothing more
   # checkov:skip=CKV_AWS_115: reserved concurrency is the account's to give out; see reserved_concurrency
-  # checkov:skip=CKV_AWS_116: the on-failure destination below replaces it and keeps the reason with the event
+  # checkov:skip=CKV_AWS_116: the on-failure destination below replaces it and keeps the reason with the event; what nobody sends events to needs none
   # checkov:skip=CKV_AWS_117: it talks to AWS's and Slack's public endpoints only; a VPC would need a NAT gateway that costs while idle
   # checkov:skip=CKV_AWS_173: the environment holds names, never a secret
   # checkov:skip=CKV_AWS_272: packages come from the operator's own build, byte for byte reproducible
@@ -160,13 +164,15 @@ resource "aws_lambda_function" "this" {
 
 # AWS checks when this is made that the role may send to the destination.
 resource "aws_lambda_function_event_invoke_config" "this" {
+  count = local.has_queue ? 1 : 0
+
   function_name                = aws_lambda_function.this.function_name
   maximum_retry_attempts       = 2
   maximum_event_age_in_seconds = var.maximum_event_age_seconds
 
   destination_config {
     on_failure {
-      destination = aws_sqs_queue.dead_letter.arn
+      destination = aws_sqs_queue.dead_letter[0].arn
     }
   }
 
@@ -193,11 +199,13 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  count = local.has_queue ? 1 : 0
+
   alarm_name        = "${var.name}-dead-letters"
   alarm_description = "${var.name} could not handle an event: it waits in the queue ${var.name}-dead-letters."
   namespace         = "AWS/SQS"
   metric_name       = "ApproximateNumberOfMessagesVisible"
-  dimensions        = { QueueName = aws_sqs_queue.dead_letter.name }
+  dimensions        = { QueueName = aws_sqs_queue.dead_letter[0].name }
 
   statistic           = "Maximum"
   period              = 300
@@ -210,4 +218,20 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 
   alarm_actions = var.alarm_actions
   ok_actions    = var.alarm_actions
+}
+
+# Every function had a queue once.
+moved {
+  from = aws_sqs_queue.dead_letter
+  to   = aws_sqs_queue.dead_letter[0]
+}
+
+moved {
+  from = aws_lambda_function_event_invoke_config.this
+  to   = aws_lambda_function_event_invoke_config.this[0]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.dead_letters
+  to   = aws_cloudwatch_metric_alarm.dead_letters[0]
 }

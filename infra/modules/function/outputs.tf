@@ -35,19 +35,24 @@ output "log_group_name" {
   value       = aws_cloudwatch_log_group.this.name
 }
 
+output "has_dead_letter_queue" {
+  description = "Whether it has a dead-letter queue, known before anything is made."
+  value       = local.has_queue
+}
+
 output "dead_letter_queue_url" {
-  description = "URL of the dead-letter queue: it keeps the events that did not reach the function, or that the function failed to handle."
-  value       = aws_sqs_queue.dead_letter.url
+  description = "URL of the dead-letter queue: it keeps the events that did not reach the function, or that the function failed to handle. Null where no rule sends it events."
+  value       = one(aws_sqs_queue.dead_letter[*].url)
 }
 
 output "dead_letter_queue_arn" {
-  description = "ARN of the dead-letter queue."
-  value       = aws_sqs_queue.dead_letter.arn
+  description = "ARN of the dead-letter queue; null without one."
+  value       = one(aws_sqs_queue.dead_letter[*].arn)
 }
 
 output "dead_letter_queue_policy" {
-  description = "The dead-letter queue's policy document, as JSON."
-  value       = aws_sqs_queue.dead_letter.policy
+  description = "The dead-letter queue's policy document, as JSON; null without one."
+  value       = one(aws_sqs_queue.dead_letter[*].policy)
 }
 
 output "environment" {

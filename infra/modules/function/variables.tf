@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the function, its role and, with a suffix, its queue and alarms."
+  description = "Name of the function, its role and, with a suffix, its alarms and its queue."
   type        = string
 
   validation {
@@ -44,13 +44,8 @@ variable "policy" {
 }
 
 variable "rule_arns" {
-  description = "ARNs of the EventBridge rules that may send undelivered events to the function's dead-letter queue."
+  description = "ARNs of the EventBridge rules that send the function events, and undelivered ones to its dead-letter queue. Empty for a function that nothing calls without waiting for its answer: it has no such queue."
   type        = list(string)
-
-  validation {
-    condition     = length(var.rule_arns) > 0
-    error_message = "rule_arns is empty: give the ARN of at least one rule."
-  }
 }
 
 variable "environment" {

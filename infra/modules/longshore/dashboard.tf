@@ -2,7 +2,7 @@
 # as embedded metrics: no call and no function is needed for them.
 locals {
   dashboard_functions = [for function in local.functions : function.name]
-  dashboard_queues    = [for function in local.functions : "${function.name}-dead-letters"]
+  dashboard_queues    = [for function in local.functions_with_queue : "${function.name}-dead-letters"]
 
   # Sums over all stacks, whatever their names: each stack has its own metric.
   dashboard_sums = {

@@ -1,11 +1,15 @@
 locals {
-  functions = {
-    provision = module.provision
-    deploy    = module.deploy
-    watch     = module.watch
-    sync      = module.sync
-    notify    = module.notify
-  }
+  functions = merge(
+    {
+      provision = module.provision
+      deploy    = module.deploy
+      watch     = module.watch
+      sync      = module.sync
+      notify    = module.notify
+    },
+    { for press in module.press : "press" => press },
+  )
+  functions_with_queue = { for key, function in local.functions : key => function if function.has_dead_letter_queue }
 
   rules = {
     stack_written               = module.stack_written
@@ -39,37 +43,37 @@ output "event_bus_name" {
 
 output "function_names" {
   description = "Names of the Lambda functions, by function."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.name }
+  value       = { for key, function in local.functions : key => function.name }
 }
 
 output "function_arns" {
   description = "ARNs of the Lambda functions, by function."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.arn }
+  value       = { for key, function in local.functions : key => function.arn }
 }
 
 output "role_names" {
   description = "Names of the functions' roles, by function."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.role_name }
+  value       = { for key, function in local.functions : key => function.role_name }
 }
 
 output "role_arns" {
   description = "ARNs of the functions' roles, by function."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.role_arn }
+  value       = { for key, function in local.functions : key => function.role_arn }
 }
 
 output "policies" {
   description = "The policy documents of each function's role, as JSON, by function and policy name."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.policies }
+  value       = { for key, function in local.functions : key => function.policies }
 }
 
 output "log_group_names" {
   description = "Names of the log groups, by function."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.log_group_name }
+  value       = { for key, function in local.functions : key => function.log_group_name }
 }
 
 output "dead_letter_queue_urls" {
   description = "URLs of the dead-letter queues, by function."
-  value       = { for key, function in local.functions : key => function.dead_letter_queue_url }
+  value       = { for key, function in local.functions_with_queue : key => function.dead_letter_queue_url }
 }
 
 output "schedule_dead_letter_queue_url" {
@@ -79,12 +83,12 @@ output "schedule_dead_letter_queue_url" {
 
 output "dead_letter_queue_policies" {
   description = "The dead-letter queues' policy documents, as JSON, by function."
-  value       = { for key, function in local.functions : key => function.dead_letter_queue_policy }
+  value       = { for key, function in local.functions_with_queue : key => function.dead_letter_queue_policy }
 }
 
 output "environments" {
   description = "The functions' environment variables, by function."
-  value       = { for key, function in merge(local.functions, local.press_functions) : key => function.environment }
+  value       = { for key, function in local.functions : key => function.environment }
 }
 
 output "rules" {

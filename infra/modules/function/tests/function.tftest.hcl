@@ -108,9 +108,9 @@ run "a_failing_event_is_tried_three_times_and_then_kept" {
 
   assert {
     condition = (
-      aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 2
-      && aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds == 21600
-      && aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-west-1:111122223333:longshore-work-dead-letters"
+      aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 2
+      && aws_lambda_function_event_invoke_config.this[0].maximum_event_age_in_seconds == 21600
+      && aws_lambda_function_event_invoke_config.this[0].destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-west-1:111122223333:longshore-work-dead-letters"
     )
     error_message = "A failing event is not retried twice and then sent to the dead-letter queue."
   }
@@ -121,22 +121,22 @@ run "the_queue_keeps_what_the_rules_could_not_deliver" {
 
   assert {
     # The ARN in policies is composed from the name: it must be the queue's.
-    condition     = aws_sqs_queue.dead_letter.name == "longshore-work-dead-letters"
+    condition     = aws_sqs_queue.dead_letter[0].name == "longshore-work-dead-letters"
     error_message = "The queue has another name than its policy says."
   }
 
   assert {
-    condition     = aws_sqs_queue.dead_letter.sqs_managed_sse_enabled
+    condition     = aws_sqs_queue.dead_letter[0].sqs_managed_sse_enabled
     error_message = "The queue is not encrypted."
   }
 
   assert {
-    condition     = aws_sqs_queue.dead_letter.message_retention_seconds == 1209600
+    condition     = aws_sqs_queue.dead_letter[0].message_retention_seconds == 1209600
     error_message = "The queue does not keep messages for 14 days."
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue.dead_letter.policy).Statement == [
+    condition = jsondecode(aws_sqs_queue.dead_letter[0].policy).Statement == [
       {
         Sid       = "AcceptUndeliveredEvents"
         Effect    = "Allow"
@@ -169,8 +169,27 @@ run "the_queue_accepts_its_rules_where_plain_http_is_allowed" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_sqs_queue.dead_letter.policy).Statement : statement.Sid] == ["AcceptUndeliveredEvents"]
+    condition     = [for statement in jsondecode(aws_sqs_queue.dead_letter[0].policy).Statement : statement.Sid] == ["AcceptUndeliveredEvents"]
     error_message = "Without TLS the queue's policy is not the same but for the refusal of plain HTTP."
+  }
+}
+
+run "what_no_rule_sends_events_to_keeps_none" {
+  command = plan
+
+  variables {
+    rule_arns = []
+  }
+
+  assert {
+    condition = (
+      output.dead_letter_queue_url == null
+      && !output.has_dead_letter_queue
+      && length(aws_sqs_queue.dead_letter) == 0
+      && length(aws_cloudwatch_metric_alarm.dead_letters) == 0
+      && [for statement in jsondecode(aws_iam_role_policy.runtime.policy).Statement : statement.Sid] == ["WriteOwnLogs"]
+    )
+    error_message = "There is a queue that nothing comes into, or the role may send to one."
   }
 }
 
@@ -204,19 +223,19 @@ run "errors_and_kept_events_raise_alarms" {
 
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.dead_letters.namespace == "AWS/SQS"
-      && aws_cloudwatch_metric_alarm.dead_letters.metric_name == "ApproximateNumberOfMessagesVisible"
-      && aws_cloudwatch_metric_alarm.dead_letters.dimensions == tomap({ QueueName = "longshore-work-dead-letters" })
-      && aws_cloudwatch_metric_alarm.dead_letters.comparison_operator == "GreaterThanThreshold"
-      && aws_cloudwatch_metric_alarm.dead_letters.threshold == 0
-      && aws_cloudwatch_metric_alarm.dead_letters.treat_missing_data == "ignore"
+      aws_cloudwatch_metric_alarm.dead_letters[0].namespace == "AWS/SQS"
+      && aws_cloudwatch_metric_alarm.dead_letters[0].metric_name == "ApproximateNumberOfMessagesVisible"
+      && aws_cloudwatch_metric_alarm.dead_letters[0].dimensions == tomap({ QueueName = "longshore-work-dead-letters" })
+      && aws_cloudwatch_metric_alarm.dead_letters[0].comparison_operator == "GreaterThanThreshold"
+      && aws_cloudwatch_metric_alarm.dead_letters[0].threshold == 0
+      && aws_cloudwatch_metric_alarm.dead_letters[0].treat_missing_data == "ignore"
     )
     error_message = "A kept event raises no alarm, or the alarm is over before the queue is empty."
   }
 
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.dead_letters] :
+      for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.dead_letters[0]] :
       alarm.alarm_actions == toset(var.alarm_actions) && alarm.ok_actions == toset(var.alarm_actions)
     ])
     error_message = "The alarms notify nobody."
