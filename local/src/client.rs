@@ -12,6 +12,8 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -263,16 +265,22 @@ impl Client {
         Ok(self.send(&call)?.body)
     }
 
-    /// Puts an object into S3; answers its headers.
+    /// Puts an object into S3; answers its headers. With a checksum, as every client of AWS's sends one: S3 keeps it, and
+    /// whoever reads the object notices an answer that was damaged on its way.
     ///
     /// # Errors
     /// When the call is refused or gets no answer.
     pub fn put_object(&self, bucket: &str, key: &str, content: &str) -> Result<Answer, CallError> {
+        let checksum = STANDARD.encode(Sha256::digest(content));
         self.object(
             "PutObject",
             Method::PUT,
             bucket,
             key,
+            &[
+                ("x-amz-sdk-checksum-algorithm", "SHA256"),
+                ("x-amz-checksum-sha256", &checksum),
+            ],
             content.as_bytes().to_vec(),
         )
     }
@@ -282,7 +290,7 @@ impl Client {
     /// # Errors
     /// When the call is refused or gets no answer.
     pub fn get_object(&self, bucket: &str, key: &str) -> Result<Option<String>, CallError> {
-        match self.object("GetObject", Method::GET, bucket, key, Vec::new()) {
+        match self.object("GetObject", Method::GET, bucket, key, &[], Vec::new()) {
             Ok(answer) => Ok(Some(answer.body)),
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
             Err(error) => Err(error),
@@ -403,7 +411,7 @@ impl Client {
     /// # Errors
     /// When the call is refused or gets no answer.
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<(), CallError> {
-        self.object("DeleteObject", Method::DELETE, bucket, key, Vec::new())
+        self.object("DeleteObject", Method::DELETE, bucket, key, &[], Vec::new())
             .map(drop)
     }
 
@@ -413,6 +421,7 @@ impl Client {
         method: Method,
         bucket: &str,
         key: &str,
+        headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Answer, CallError> {
         self.send(&Call {
@@ -420,7 +429,7 @@ impl Client {
             operation,
             method,
             path: &format!("/{bucket}/{}", percent_encoded(key, true)),
-            headers: &[],
+            headers,
             body,
         })
     }
