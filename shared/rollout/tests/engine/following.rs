@@ -239,7 +239,10 @@ async fn a_promotion_that_is_too_young_is_remembered_until_it_is_old_enough() {
 #[tokio::test]
 async fn of_two_tags_that_were_put_in_one_second_and_are_too_young_the_same_one_goes_out_whichever_is_heard_of_first()
  {
-    for order in [[("v1.0.2", '3'), ("v1.1.0", '2')], [("v1.1.0", '2'), ("v1.0.2", '3')]] {
+    for order in [
+        [("v1.0.2", '3'), ("v1.1.0", '2')],
+        [("v1.1.0", '2'), ("v1.0.2", '3')],
+    ] {
         let api = by(ImagePolicy {
             minimum_age_minutes: 10,
             ..tags(&["v*"])

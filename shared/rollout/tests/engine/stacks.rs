@@ -528,7 +528,9 @@ async fn a_reconcile_while_a_stack_changes_does_not_bring_what_was_pushed_before
         hear(&cloud, &stack_change("made-again", "UPDATE_COMPLETE", 200)).await;
         assert_eq!(done(&cloud, 210).await, Done::Adopted { image: image('2') });
         cloud.set_now(noon(900));
-        reconcile(&cloud, &worker("reconcile-2", 900)).await.unwrap();
+        reconcile(&cloud, &worker("reconcile-2", 900))
+            .await
+            .unwrap();
         assert_eq!(cloud.running_image(&api), Some(pinned('2')));
     }
 }
