@@ -84,6 +84,7 @@ impl IndexReader {
     /// # Errors
     /// [`IndexError`] as soon as it is known that this is not an index.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), IndexError> {
+        let text = text_at_begin(piece);
         let mut rest = piece;
         while let Some((&byte, after)) = rest.split_first() {
             if self.state == State::Entry {
@@ -94,10 +95,11 @@ impl IndexReader {
                 self.entries += 1;
                 // Nearly every entry is read where it is: what a piece cuts, and what is not as formulae
                 // are, is first put together.
-                let hosts = &self.private_hosts;
-                let whole = self
-                    .found
-                    .add_whole(rest, self.entries, hosts, LONGEST_ENTRY);
+                let whole = text.get(piece.len() - rest.len()..).and_then(|text| {
+                    let hosts = &self.private_hosts;
+                    self.found
+                        .add_whole(text, self.entries, hosts, LONGEST_ENTRY)
+                });
                 if let Some(length) = whole {
                     self.state = State::AfterEntry;
                     rest = rest.get(length..).unwrap_or_default();
@@ -202,6 +204,14 @@ impl IndexReader {
         self.state = State::AfterEntry;
         Ok(rest)
     }
+}
+
+/// What `piece` begins with that is UTF-8: all of it, unless it cuts a character. Found at once, since a parser of bytes
+/// looks at each of thousands of texts by itself.
+fn text_at_begin(piece: &[u8]) -> &str {
+    std::str::from_utf8(piece)
+        .or_else(|error| std::str::from_utf8(&piece[..error.valid_up_to()]))
+        .unwrap_or_default()
 }
 
 /// What the bytes of an index hash to.

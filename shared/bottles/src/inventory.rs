@@ -139,7 +139,7 @@ impl Inventory {
                 sha256,
                 size,
                 estimated,
-            } = match serde_json::from_slice(line) {
+            } = match parsed(line) {
                 Ok(line) => line,
                 Err(error) => return invalid(without_place(&error)),
             };
@@ -194,6 +194,14 @@ impl Inventory {
                 .map(|bottle| (bottle.key.clone(), file(bottle)))
                 .collect(),
         }
+    }
+}
+
+/// A line that is UTF-8 is found to be that at once, and not text by text.
+fn parsed(line: &[u8]) -> serde_json::Result<Line<'_>> {
+    match std::str::from_utf8(line) {
+        Ok(line) => serde_json::from_str(line),
+        Err(_) => serde_json::from_slice(line),
     }
 }
 

@@ -24,9 +24,12 @@ pub fn flat_file(formula: &Formula, tag: &str) -> String {
 
 /// What the names of a formula's files begin with: `name-version`.
 pub(crate) fn push_beginning(text: &mut String, formula: &Formula) {
+    let version = package_version(formula);
+    // With the dot that follows in a file's name.
+    text.reserve(formula.name.len() + version.len() + 2);
     text.push_str(&formula.name);
     text.push('-');
-    text.push_str(&package_version(formula));
+    text.push_str(&version);
 }
 
 /// The names of a formula's files, which differ in their tags alone.
@@ -35,7 +38,7 @@ pub(crate) struct FlatFiles {
     /// `name-version.`
     before: String,
     /// `.bottle[.rebuild].tar.gz`
-    after: String,
+    after: Cow<'static, str>,
 }
 
 impl FlatFiles {
@@ -46,8 +49,8 @@ impl FlatFiles {
         Self {
             before,
             after: match formula.rebuild {
-                0 => ".bottle.tar.gz".to_owned(),
-                rebuild => format!(".bottle.{rebuild}.tar.gz"),
+                0 => Cow::Borrowed(".bottle.tar.gz"),
+                rebuild => Cow::Owned(format!(".bottle.{rebuild}.tar.gz")),
             },
         }
     }
@@ -91,6 +94,10 @@ pub(crate) fn image_url(root_url: &str, name: &str) -> String {
 }
 
 fn push_image(text: &mut String, name: &str) {
+    // Most images are called as their formulae.
+    if !name.bytes().any(|byte| matches!(byte, b'@' | b'+')) {
+        return text.push_str(name);
+    }
     text.extend(name.chars().map(|character| match character {
         '@' => '/',
         '+' => 'x',
@@ -99,12 +106,23 @@ fn push_image(text: &mut String, name: &str) {
 }
 
 /// The tag of a formula's manifest in the registry: `version[-rebuild]`.
-pub fn manifest_tag(formula: &Formula) -> String {
+pub fn manifest_tag(formula: &Formula) -> Cow<'_, str> {
     let version = package_version(formula);
     match formula.rebuild {
-        0 => version.into_owned(),
-        rebuild => format!("{version}-{rebuild}"),
+        0 => version,
+        rebuild => Cow::Owned(format!("{version}-{rebuild}")),
     }
+}
+
+/// The key of a formula's manifest in a mirror, and its path in the registry: `<image>/manifests/<tag>`.
+pub(crate) fn manifest_key(formula: &Formula) -> String {
+    const MANIFESTS: &str = "/manifests/";
+    let tag = manifest_tag(formula);
+    let mut key = String::with_capacity(formula.name.len() + MANIFESTS.len() + tag.len());
+    push_image(&mut key, &formula.name);
+    key.push_str(MANIFESTS);
+    key.push_str(&tag);
+    key
 }
 
 /// The keys that the manifest of a bottle may have, by the bottle's own key, which does not say where its

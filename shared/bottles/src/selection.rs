@@ -195,10 +195,8 @@ impl<'a> Filter<'a> {
             return;
         }
         let files = FlatFiles::of(formula);
-        let image = names::image(&formula.name);
-        let manifest_key: Arc<str> =
-            format!("{image}/manifests/{}", names::manifest_tag(formula)).into();
-        let manifest_url: Arc<str> = format!("{}/{manifest_key}", formula.root_url).into();
+        let manifest_key: Arc<str> = names::manifest_key(formula).into();
+        let manifest_url: Arc<str> = [&*formula.root_url, "/", &*manifest_key].concat().into();
         wanted.extend(bottles.map(|bottle| WantedBottle {
             key: files.name(&bottle.tag),
             url: bottle.url.clone(),

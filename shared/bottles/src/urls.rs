@@ -80,13 +80,14 @@ fn climbs(path: &str) -> bool {
 pub(crate) fn plain_origin(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (host, path) = rest.split_once('/')?;
-    let mut last = b'/';
-    for byte in path.bytes() {
-        let is_plain = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' | b'-'..=b':' | b'_' | b'~' | b'@');
-        if !is_plain || (last == b'.' && byte == b'.') {
-            return None;
-        }
-        last = byte;
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' | b'-'..=b':' | b'_' | b'~' | b'@');
+    // All bytes, and not up to the first that is not plain: so the processor looks at many at once.
+    let path = path.as_bytes();
+    let is_plain = path.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let pairs = path.iter().zip(path.iter().skip(1));
+    let climbs = pairs.fold(false, |any, pair| any | (pair == (&b'.', &b'.')));
+    if !is_plain || climbs {
+        return None;
     }
     url.get(..url.len() - rest.len() + host.len())
 }

@@ -28,7 +28,7 @@ mod counted {
     /// Bytes for a bottle, with those that are given back meanwhile: about what is kept of it in the index, in the list
     /// of what is wanted, and in the inventory. What each allocates for itself, such as a text for a tag that others
     /// have, shows here.
-    const OF_A_PLAN: usize = 1_250;
+    const OF_A_PLAN: usize = 1_120;
     /// The payload is compared with the index as it is unescaped, piece by piece.
     const OF_A_SIGNED_FILE: usize = 300 << 10;
 

@@ -168,13 +168,13 @@ impl Found {
     /// formulae are; its length.
     pub(super) fn add_whole(
         &mut self,
-        text: &[u8],
+        text: &str,
         number: u64,
         private_hosts: &[String],
         longest: usize,
     ) -> Option<usize> {
         let mut entries =
-            serde_json::Deserializer::from_slice(text).into_iter::<RawFormula<'_, RawFile<'_>>>();
+            serde_json::Deserializer::from_str(text).into_iter::<RawFormula<'_, RawFile<'_>>>();
         let formula = entries.next()?.ok()?;
         let length = entries.byte_offset();
         if length > longest {

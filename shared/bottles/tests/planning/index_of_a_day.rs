@@ -463,3 +463,29 @@ fn the_platforms_of_an_index_are_those_of_its_bottles_and_of_its_variations() {
         .unwrap();
     assert_eq!(varied.dependencies, ["openssl@3", "zlib", "glibc"]);
 }
+
+#[test]
+fn bytes_that_are_no_utf_8_matter_only_in_what_a_mirror_needs_and_in_whatever_pieces_they_come() {
+    let entries = [
+        good(),
+        formula("odd", json!({"all": file("odd", OTHER)})),
+        formula("next", json!({"all": file("next", OTHER)})),
+    ];
+    let text = serde_json::to_string(&entries).unwrap();
+    let expected = read(text.as_bytes(), text.len()).unwrap();
+    let spoilt = |found: &str| -> Vec<u8> {
+        let place = text.rfind(found).unwrap();
+        let mut bytes = text.clone().into_bytes();
+        bytes[place] = 0xff;
+        bytes
+    };
+    let (of_description, of_name) = (spoilt("and \u{e9}"), spoilt("odd\",\"revision"));
+    for size in [1, 7, 1_000, text.len()] {
+        assert_eq!(read(&of_description, size), Ok(expected.clone()), "{size}");
+        let error = read(&of_name, size).unwrap_err().to_string();
+        assert!(
+            error.starts_with("entry 2 of the index is not JSON: invalid unicode code point"),
+            "{size}: {error}"
+        );
+    }
+}

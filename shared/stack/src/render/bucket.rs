@@ -11,13 +11,13 @@ use super::template::{Policy, Properties, Tag, Template, Value};
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct S3Bucket {
-    bucket_name: Value,
     bucket_encryption: Encryption,
+    bucket_name: Value,
     lifecycle_configuration: Lifecycle,
     ownership_controls: Rules<[Ownership; 1]>,
     public_access_block_configuration: PublicAccessBlock,
-    versioning_configuration: Option<Versioning>,
     tags: Vec<Tag>,
+    versioning_configuration: Option<Versioning>,
 }
 
 impl Properties for S3Bucket {
@@ -53,11 +53,11 @@ type Lifecycle = Rules<Vec<LifecycleRule>>;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LifecycleRule {
-    id: &'static str,
-    status: &'static str,
     abort_incomplete_multipart_upload: Option<AbortUpload>,
-    noncurrent_version_expiration: Option<VersionExpiration>,
     expired_object_delete_marker: Option<bool>,
+    id: &'static str,
+    noncurrent_version_expiration: Option<VersionExpiration>,
+    status: &'static str,
 }
 
 #[derive(Serialize)]

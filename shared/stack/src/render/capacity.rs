@@ -37,14 +37,14 @@ impl Properties for LaunchTemplate {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LaunchTemplateData {
+    block_device_mappings: [BlockDevice; 1],
+    iam_instance_profile: Profile,
     image_id: Value,
     instance_type: Value,
-    iam_instance_profile: Profile,
     metadata_options: MetadataOptions,
-    block_device_mappings: [BlockDevice; 1],
     security_group_ids: Vec<Value>,
-    user_data: Value,
     tag_specifications: Option<Vec<TagSpecification>>,
+    user_data: Value,
 }
 
 #[derive(Serialize)]
@@ -57,8 +57,8 @@ struct Profile {
 #[serde(rename_all = "PascalCase")]
 struct MetadataOptions {
     http_endpoint: &'static str,
-    http_tokens: &'static str,
     http_put_response_hop_limit: u32,
+    http_tokens: &'static str,
 }
 
 #[derive(Serialize)]
@@ -71,10 +71,10 @@ struct BlockDevice {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Volume {
-    encrypted: bool,
-    volume_type: &'static str,
-    volume_size: u32,
     delete_on_termination: bool,
+    encrypted: bool,
+    volume_size: u32,
+    volume_type: &'static str,
 }
 
 #[derive(Serialize)]
@@ -87,18 +87,18 @@ struct TagSpecification {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct AutoScalingGroup {
+    default_instance_warmup: u32,
+    health_check_grace_period: u32,
+    health_check_type: &'static str,
+    launch_template: Option<LaunchTemplateVersion>,
+    max_size: String,
+    metrics_collection: [Granularity; 1],
     // CloudFormation wants these two as texts.
     min_size: String,
-    max_size: String,
+    mixed_instances_policy: Option<MixedInstancesPolicy>,
+    tags: Vec<GroupTag>,
     #[serde(rename = "VPCZoneIdentifier")]
     vpc_zone_identifier: Vec<Value>,
-    launch_template: Option<LaunchTemplateVersion>,
-    mixed_instances_policy: Option<MixedInstancesPolicy>,
-    health_check_type: &'static str,
-    health_check_grace_period: u32,
-    default_instance_warmup: u32,
-    metrics_collection: [Granularity; 1],
-    tags: Vec<GroupTag>,
 }
 
 impl Properties for AutoScalingGroup {
@@ -152,8 +152,8 @@ struct Granularity {
 #[serde(rename_all = "PascalCase")]
 struct GroupTag {
     key: String,
-    value: Value,
     propagate_at_launch: bool,
+    value: Value,
 }
 
 /// How instances are replaced when the launch template changes.
@@ -180,8 +180,8 @@ struct RollingUpdate {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CapacityProvider {
-    name: String,
     auto_scaling_group_provider: AutoScalingGroupProvider,
+    name: String,
     tags: Option<Vec<Tag>>,
 }
 
@@ -193,17 +193,17 @@ impl Properties for CapacityProvider {
 #[serde(rename_all = "PascalCase")]
 struct AutoScalingGroupProvider {
     auto_scaling_group_arn: Value,
-    managed_scaling: ManagedScaling,
     managed_draining: &'static str,
+    managed_scaling: ManagedScaling,
     managed_termination_protection: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ManagedScaling {
+    instance_warmup_period: u32,
     status: &'static str,
     target_capacity: u32,
-    instance_warmup_period: u32,
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {

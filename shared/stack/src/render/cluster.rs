@@ -30,8 +30,8 @@ struct Setting {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ClusterCapacity {
-    cluster: Value,
     capacity_providers: Vec<Value>,
+    cluster: Value,
     default_capacity_provider_strategy: [DefaultShare; 1],
 }
 

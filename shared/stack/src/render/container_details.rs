@@ -14,21 +14,21 @@ use super::template::Value;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Properties {
-    ulimits: Option<Vec<Ulimit>>,
     docker_labels: Option<BTreeMap<String, Value>>,
     environment_files: Option<Vec<EnvironmentFile>>,
-    start_timeout: Option<u32>,
-    restart_policy: Option<RestartPolicy>,
     repository_credentials: Option<Credentials>,
     resource_requirements: Option<[Requirement; 1]>,
+    restart_policy: Option<RestartPolicy>,
+    start_timeout: Option<u32>,
+    ulimits: Option<Vec<Ulimit>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Ulimit {
+    hard_limit: i64,
     name: &'static str,
     soft_limit: i64,
-    hard_limit: i64,
 }
 
 #[derive(Serialize)]

@@ -10,8 +10,8 @@ use super::template::{Properties, Tag, Template, Value, json};
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Dashboard {
-    dashboard_name: String,
     dashboard_body: Value,
+    dashboard_name: String,
     tags: Option<Vec<Tag>>,
 }
 

@@ -15,8 +15,8 @@ struct Rule {
     description: String,
     event_pattern: Pattern,
     state: &'static str,
-    targets: [Target; 1],
     tags: Option<Vec<Tag>>,
+    targets: [Target; 1],
 }
 
 impl Properties for Rule {
@@ -44,8 +44,8 @@ enum Matched {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Target {
-    id: &'static str,
     arn: Value,
+    id: &'static str,
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {

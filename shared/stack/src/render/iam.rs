@@ -13,27 +13,27 @@ use super::template::Value;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Document {
-    version: &'static str,
     statement: Vec<Statement>,
+    version: &'static str,
 }
 
 /// A policy within a role.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct InlinePolicy {
-    policy_name: &'static str,
     policy_document: Document,
+    policy_name: &'static str,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Statement {
-    sid: Option<&'static str>,
+    action: Vec<Value>,
+    condition: Option<Conditions>,
     effect: &'static str,
     principal: Option<Principal>,
-    action: Vec<Value>,
     resource: Option<Vec<Value>>,
-    condition: Option<Conditions>,
+    sid: Option<&'static str>,
 }
 
 /// By operator and key.

@@ -23,13 +23,13 @@ use conditions::Condition;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Balancer {
-    r#type: &'static str,
-    scheme: &'static str,
     ip_address_type: Option<&'static str>,
-    subnets: Vec<Value>,
-    security_groups: Vec<Value>,
     load_balancer_attributes: Vec<Attribute>,
+    scheme: &'static str,
+    security_groups: Vec<Value>,
+    subnets: Vec<Value>,
     tags: Option<Vec<Tag>>,
+    r#type: &'static str,
 }
 
 impl Properties for Balancer {
@@ -53,12 +53,12 @@ fn attribute(key: &'static str, value: impl ToString) -> Attribute {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listener {
+    certificates: Option<Vec<Certificate>>,
+    default_actions: Vec<Action>,
     load_balancer_arn: Value,
     port: u16,
     protocol: &'static str,
     ssl_policy: Option<Value>,
-    certificates: Option<Vec<Certificate>>,
-    default_actions: Vec<Action>,
     tags: Option<Vec<Tag>>,
 }
 
@@ -75,8 +75,8 @@ struct Certificate {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListenerCertificates {
-    listener_arn: Value,
     certificates: Vec<Certificate>,
+    listener_arn: Value,
 }
 
 impl Properties for ListenerCertificates {
@@ -86,10 +86,10 @@ impl Properties for ListenerCertificates {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListenerRule {
+    actions: Vec<Action>,
+    conditions: Vec<Condition>,
     listener_arn: Value,
     priority: Option<u32>,
-    conditions: Vec<Condition>,
-    actions: Vec<Action>,
     tags: Option<Vec<Tag>>,
 }
 
@@ -100,14 +100,14 @@ impl Properties for ListenerRule {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Action {
-    r#type: &'static str,
+    fixed_response_config: Option<FixedResponse>,
+    forward_config: Option<Forward>,
     order: Option<u32>,
+    redirect_config: Option<Redirect>,
+    target_group_arn: Option<Value>,
+    r#type: &'static str,
     #[serde(flatten)]
     login: Option<Login>,
-    target_group_arn: Option<Value>,
-    forward_config: Option<Forward>,
-    redirect_config: Option<Redirect>,
-    fixed_response_config: Option<FixedResponse>,
 }
 
 #[derive(Serialize)]
@@ -126,38 +126,38 @@ struct WeightedTargets {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Redirect {
-    protocol: &'static str,
     port: &'static str,
+    protocol: &'static str,
     status_code: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct FixedResponse {
-    status_code: &'static str,
     content_type: &'static str,
     message_body: &'static str,
+    status_code: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Targets {
-    vpc_id: Value,
-    target_type: &'static str,
-    protocol: &'static str,
-    protocol_version: Option<&'static str>,
-    port: u16,
     health_check_enabled: bool,
-    health_check_protocol: &'static str,
-    health_check_port: Option<String>,
-    health_check_path: Option<Value>,
     health_check_interval_seconds: u32,
+    health_check_path: Option<Value>,
+    health_check_port: Option<String>,
+    health_check_protocol: &'static str,
     health_check_timeout_seconds: u32,
     healthy_threshold_count: u32,
-    unhealthy_threshold_count: u32,
     matcher: Option<Matcher>,
-    target_group_attributes: Vec<Attribute>,
+    port: u16,
+    protocol: &'static str,
+    protocol_version: Option<&'static str>,
     tags: Option<Vec<Tag>>,
+    target_group_attributes: Vec<Attribute>,
+    target_type: &'static str,
+    unhealthy_threshold_count: u32,
+    vpc_id: Value,
 }
 
 impl Properties for Targets {
@@ -167,8 +167,8 @@ impl Properties for Targets {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Matcher {
-    http_code: Option<Value>,
     grpc_code: Option<Value>,
+    http_code: Option<Value>,
 }
 
 pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {

@@ -12,9 +12,9 @@ use super::template::{Policy, Properties, Tag, Template, Value};
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LogGroup {
+    kms_key_id: Option<Value>,
     log_group_name: String,
     retention_in_days: u32,
-    kms_key_id: Option<Value>,
     tags: Option<Vec<Tag>>,
 }
 

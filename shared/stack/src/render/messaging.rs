@@ -17,13 +17,13 @@ const FOURTEEN_DAYS: u32 = 1_209_600;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct SqsQueue {
-    queue_name: String,
     fifo_queue: Option<bool>,
-    visibility_timeout: Option<u32>,
     message_retention_period: u32,
-    sqs_managed_sse_enabled: bool,
+    queue_name: String,
     redrive_policy: Option<Redrive>,
+    sqs_managed_sse_enabled: bool,
     tags: Vec<Tag>,
+    visibility_timeout: Option<u32>,
 }
 
 impl Properties for SqsQueue {
@@ -41,8 +41,8 @@ struct Redrive {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct QueuePolicy {
-    queues: [Value; 1],
     policy_document: Document,
+    queues: [Value; 1],
 }
 
 impl Properties for QueuePolicy {
@@ -52,11 +52,11 @@ impl Properties for QueuePolicy {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct SnsTopic {
-    topic_name: String,
-    fifo_topic: Option<bool>,
     content_based_deduplication: Option<bool>,
+    fifo_topic: Option<bool>,
     kms_master_key_id: &'static str,
     tags: Vec<Tag>,
+    topic_name: String,
 }
 
 impl Properties for SnsTopic {
@@ -66,11 +66,11 @@ impl Properties for SnsTopic {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct SnsSubscription<'a> {
-    topic_arn: Value,
-    protocol: &'static str,
     endpoint: Value,
-    raw_message_delivery: bool,
     filter_policy: Option<&'a BTreeMap<String, Vec<String>>>,
+    protocol: &'static str,
+    raw_message_delivery: bool,
+    topic_arn: Value,
 }
 
 impl Properties for SnsSubscription<'_> {

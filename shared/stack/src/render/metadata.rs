@@ -17,10 +17,10 @@ use super::rollout::settings;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Metadata<'a> {
-    #[serde(flatten)]
-    pub(super) services: &'a TemplateMetadata,
     /// None where the stack has no mirror.
     pub(super) bottle_sync: Option<mirror::Metadata<'a>>,
+    #[serde(flatten)]
+    pub(super) services: &'a TemplateMetadata,
 }
 
 pub(super) fn of_stack(named_stack: &NamedStack) -> TemplateMetadata {

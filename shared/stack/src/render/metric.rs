@@ -134,22 +134,22 @@ fn service_dimensions(named_service: NamedService) -> Vec<Dimension> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Alarm {
-    alarm_description: String,
-    namespace: Option<Value>,
-    metric_name: Option<Value>,
-    dimensions: Option<Vec<Dimension>>,
-    statistic: Option<&'static str>,
-    period: Option<u32>,
-    metrics: Option<Vec<Query>>,
-    comparison_operator: &'static str,
-    threshold: Number,
-    evaluation_periods: u32,
-    datapoints_to_alarm: u32,
-    treat_missing_data: &'static str,
     alarm_actions: Option<Vec<Value>>,
+    alarm_description: String,
+    comparison_operator: &'static str,
+    datapoints_to_alarm: u32,
+    dimensions: Option<Vec<Dimension>>,
+    evaluation_periods: u32,
+    metric_name: Option<Value>,
+    metrics: Option<Vec<Query>>,
+    namespace: Option<Value>,
     #[serde(rename = "OKActions")]
     ok_actions: Option<Vec<Value>>,
+    period: Option<u32>,
+    statistic: Option<&'static str>,
     tags: Option<Vec<Tag>>,
+    threshold: Number,
+    treat_missing_data: &'static str,
 }
 
 impl Properties for Alarm {
@@ -160,8 +160,8 @@ impl Properties for Alarm {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Query {
-    id: String,
     expression: Option<String>,
+    id: String,
     label: Option<&'static str>,
     metric_stat: Option<MetricStat>,
     return_data: bool,
@@ -178,9 +178,9 @@ struct MetricStat {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PlainMetric {
-    namespace: Value,
-    metric_name: Value,
     dimensions: Option<Vec<Dimension>>,
+    metric_name: Value,
+    namespace: Value,
 }
 
 /// When an alarm goes off.

@@ -31,30 +31,30 @@ pub(super) struct Metadata<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Settings<'a> {
-    index_url: &'a str,
-    selection: Selection<'a>,
-    registry_layout: bool,
-    /// Where nothing is said, `sync` knows what brews pin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    portable_ruby: Option<&'a [String]>,
     deletion: Option<Deletion>,
-    private_hosts: &'a [String],
+    index_url: &'a str,
     max_tasks: u32,
     /// Where nothing is said, `sync` knows how long an outage is waited out.
     #[serde(skip_serializing_if = "Option::is_none")]
     outage_patience_minutes: Option<u32>,
+    /// Where nothing is said, `sync` knows what brews pin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    portable_ruby: Option<&'a [String]>,
+    private_hosts: &'a [String],
     raised_throughput_in_mibps: Option<u32>,
+    registry_layout: bool,
+    selection: Selection<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Selection<'a> {
-    platforms: &'a [String],
-    formulae: &'a [String],
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    with_dependencies: bool,
     exclude_deprecated: bool,
     exclude_disabled: bool,
+    formulae: &'a [String],
+    platforms: &'a [String],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    with_dependencies: bool,
 }
 
 #[derive(Serialize)]
@@ -69,19 +69,19 @@ struct Deletion {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Tasks<'a> {
-    service: &'a str,
-    cpu: u32,
-    memory: u32,
     assign_public_ip: bool,
     capacity_provider_strategy: Vec<Share<'a>>,
+    cpu: u32,
+    memory: u32,
+    service: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Share<'a> {
+    base: u32,
     capacity_provider: &'a str,
     weight: u32,
-    base: u32,
 }
 
 impl<'a> Metadata<'a> {

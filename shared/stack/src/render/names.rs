@@ -5,19 +5,20 @@
 /// `ShopApi` and `DatabaseUrl`. Names that become the same cannot both be in one template.
 pub fn logical_id(name: &str) -> String {
     let mut id = String::with_capacity(name.len());
+    push_logical_id(&mut id, name);
+    id
+}
+
+fn push_logical_id(id: &mut String, name: &str) {
     for word in name.split(|character: char| !character.is_ascii_alphanumeric()) {
-        let shouted = !word.contains(|character: char| character.is_ascii_lowercase());
-        for (index, character) in word.chars().enumerate() {
-            id.push(if index == 0 {
-                character.to_ascii_uppercase()
-            } else if shouted {
-                character.to_ascii_lowercase()
-            } else {
-                character
-            });
+        let mut rest = word.chars();
+        id.extend(rest.next().map(|first| first.to_ascii_uppercase()));
+        if word.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            id.push_str(rest.as_str());
+        } else {
+            id.extend(rest.map(|character| character.to_ascii_lowercase()));
         }
     }
-    id
 }
 
 /// Defines an enum whose variants are spelt in templates as they are here.
@@ -136,9 +137,12 @@ spelt! {
 impl Kind {
     /// The logical id of what is of this kind and has these names, the widest one first.
     pub(crate) fn id(self, names: &[&str]) -> String {
-        let mut id = self.as_str().to_owned();
+        let kind = self.as_str();
+        let length: usize = names.iter().map(|name| name.len()).sum();
+        let mut id = String::with_capacity(kind.len() + length);
+        id.push_str(kind);
         for name in names {
-            id.push_str(&logical_id(name));
+            push_logical_id(&mut id, name);
         }
         id
     }

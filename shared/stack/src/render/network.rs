@@ -15,12 +15,12 @@ use super::template::{Properties, Tag, Template, Value, part_of_sub};
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SecurityGroup {
     group_description: String,
-    vpc_id: Value,
-    security_group_ingress: Option<Vec<Rule>>,
-    security_group_egress: Vec<Rule>,
-    tags: Option<Vec<Tag>>,
     #[serde(skip)]
     is_dualstack: bool,
+    security_group_egress: Vec<Rule>,
+    security_group_ingress: Option<Vec<Rule>>,
+    tags: Option<Vec<Tag>>,
+    vpc_id: Value,
 }
 
 impl Properties for SecurityGroup {
@@ -83,16 +83,16 @@ pub(super) fn everywhere(is_dualstack: bool) -> impl Iterator<Item = &'static st
 #[derive(Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Rule {
-    pub(super) ip_protocol: Option<Value>,
-    pub(super) from_port: Option<i32>,
-    pub(super) to_port: Option<i32>,
     pub(super) cidr_ip: Option<Value>,
     pub(super) cidr_ipv6: Option<Value>,
-    pub(super) source_prefix_list_id: Option<Value>,
-    pub(super) source_security_group_id: Option<Value>,
+    pub(super) description: Option<Value>,
     pub(super) destination_prefix_list_id: Option<Value>,
     pub(super) destination_security_group_id: Option<Value>,
-    pub(super) description: Option<Value>,
+    pub(super) from_port: Option<i32>,
+    pub(super) ip_protocol: Option<Value>,
+    pub(super) source_prefix_list_id: Option<Value>,
+    pub(super) source_security_group_id: Option<Value>,
+    pub(super) to_port: Option<i32>,
 }
 
 impl Rule {
@@ -220,13 +220,13 @@ impl Properties for Egress {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct FlowLog {
-    resource_id: Value,
-    resource_type: &'static str,
-    traffic_type: &'static str,
+    deliver_logs_permission_arn: Value,
     log_destination_type: &'static str,
     log_group_name: Value,
-    deliver_logs_permission_arn: Value,
+    resource_id: Value,
+    resource_type: &'static str,
     tags: Option<Vec<Tag>>,
+    traffic_type: &'static str,
 }
 
 impl Properties for FlowLog {

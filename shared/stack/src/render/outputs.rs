@@ -18,9 +18,10 @@ pub(super) fn render(named_stack: &NamedStack, template: &mut Template) {
     let stack = named_stack.stack;
     add_list(template, "Services", stack.services.keys().cloned());
     for named_service in named_stack.members() {
+        let id = logical_id(named_service.name);
         for (name, output) in OF_SERVICE {
             if let Some(value) = of_service(named_stack, named_service, name) {
-                template.add_output(format!("{output}{}", logical_id(named_service.name)), value);
+                template.add_output([output, &id].concat(), value);
             }
         }
     }

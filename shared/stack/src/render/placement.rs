@@ -12,9 +12,9 @@ use super::template::Value;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Share {
+    base: u32,
     capacity_provider: Value,
     weight: u32,
-    base: u32,
 }
 
 /// Where tasks are in the VPC.
@@ -27,25 +27,25 @@ pub(super) struct NetworkConfiguration {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct AwsVpc {
-    subnets: Vec<Value>,
-    security_groups: Vec<Value>,
     assign_public_ip: Option<&'static str>,
+    security_groups: Vec<Value>,
+    subnets: Vec<Value>,
 }
 
 /// By what ECS chooses instances.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Strategy {
-    r#type: &'static str,
     field: Option<Value>,
+    r#type: &'static str,
 }
 
 /// Which instances ECS chooses from.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Constraint {
-    r#type: &'static str,
     expression: Option<Value>,
+    r#type: &'static str,
 }
 
 pub(super) fn strategies(named_service: NamedService) -> Option<Vec<Strategy>> {

@@ -12,10 +12,10 @@ pub(super) const PATH: &str = "/longshore/";
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Role {
-    pub(super) path: &'static str,
-    pub(super) permissions_boundary: Option<String>,
     pub(super) assume_role_policy_document: Document,
     pub(super) managed_policy_arns: Option<Vec<Value>>,
+    pub(super) path: &'static str,
+    pub(super) permissions_boundary: Option<String>,
     pub(super) policies: Option<Vec<InlinePolicy>>,
     pub(super) tags: Option<Vec<Tag>>,
 }

@@ -16,12 +16,12 @@ use super::template::{Number, Properties, Tag, Template, Value};
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ScalableTarget {
-    service_namespace: &'static str,
-    scalable_dimension: &'static str,
-    resource_id: Value,
-    min_capacity: u32,
     max_capacity: u32,
+    min_capacity: u32,
+    resource_id: Value,
+    scalable_dimension: &'static str,
     scheduled_actions: Option<Vec<ScheduledAction>>,
+    service_namespace: &'static str,
     tags: Option<Vec<Tag>>,
 }
 
@@ -32,17 +32,17 @@ impl Properties for ScalableTarget {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ScheduledAction {
-    scheduled_action_name: String,
-    schedule: String,
-    timezone: String,
     scalable_target_action: Bounds,
+    schedule: String,
+    scheduled_action_name: String,
+    timezone: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Bounds {
-    min_capacity: Option<u32>,
     max_capacity: Option<u32>,
+    min_capacity: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -51,8 +51,8 @@ struct ScalingPolicy {
     policy_name: String,
     policy_type: &'static str,
     scaling_target_id: Value,
-    target_tracking_scaling_policy_configuration: Option<TargetTracking>,
     step_scaling_policy_configuration: Option<StepScalingConfiguration>,
+    target_tracking_scaling_policy_configuration: Option<TargetTracking>,
 }
 
 impl Properties for ScalingPolicy {
@@ -62,11 +62,11 @@ impl Properties for ScalingPolicy {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct TargetTracking {
-    target_value: Number,
-    scale_out_cooldown: u32,
-    scale_in_cooldown: u32,
-    predefined_metric_specification: Option<PredefinedMetric>,
     customized_metric_specification: Option<CustomizedMetric>,
+    predefined_metric_specification: Option<PredefinedMetric>,
+    scale_in_cooldown: u32,
+    scale_out_cooldown: u32,
+    target_value: Number,
 }
 
 #[derive(Serialize)]
@@ -79,11 +79,11 @@ struct PredefinedMetric {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CustomizedMetric {
-    namespace: Option<Value>,
-    metric_name: Option<Value>,
     dimensions: Option<Vec<Dimension>>,
-    statistic: Option<&'static str>,
+    metric_name: Option<Value>,
     metrics: Option<Vec<Query>>,
+    namespace: Option<Value>,
+    statistic: Option<&'static str>,
 }
 
 #[derive(Serialize)]

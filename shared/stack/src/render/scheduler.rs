@@ -11,9 +11,9 @@ use super::template::{Properties, Value};
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SchedulerSchedule {
     pub(super) description: String,
+    pub(super) flexible_time_window: FlexibleTimeWindow,
     pub(super) schedule_expression: Value,
     pub(super) schedule_expression_timezone: Value,
-    pub(super) flexible_time_window: FlexibleTimeWindow,
     pub(super) state: &'static str,
     pub(super) target: Target,
 }
@@ -32,11 +32,11 @@ pub(super) struct FlexibleTimeWindow {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Target {
     pub(super) arn: Value,
-    pub(super) role_arn: Value,
+    pub(super) dead_letter_config: Option<DeadLetterConfig>,
     pub(super) ecs_parameters: Option<EcsParameters>,
     pub(super) input: Option<Value>,
     pub(super) retry_policy: RetryPolicy,
-    pub(super) dead_letter_config: Option<DeadLetterConfig>,
+    pub(super) role_arn: Value,
 }
 
 /// Where runs go that the target refused until the retries were over.
@@ -49,17 +49,17 @@ pub(super) struct DeadLetterConfig {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct EcsParameters {
-    pub(super) task_definition_arn: Value,
-    pub(super) task_count: u32,
-    pub(super) launch_type: Option<&'static str>,
     pub(super) capacity_provider_strategy: Option<Vec<Share>>,
-    pub(super) network_configuration: NetworkConfiguration,
-    pub(super) enable_execute_command: bool,
     #[serde(rename = "EnableECSManagedTags")]
     pub(super) enable_ecs_managed_tags: bool,
+    pub(super) enable_execute_command: bool,
     /// By which `watch` knows whose the task is.
     pub(super) group: String,
+    pub(super) launch_type: Option<&'static str>,
+    pub(super) network_configuration: NetworkConfiguration,
     pub(super) propagate_tags: &'static str,
+    pub(super) task_count: u32,
+    pub(super) task_definition_arn: Value,
 }
 
 #[derive(Serialize)]

@@ -14,10 +14,10 @@ use super::template::{Policy, Properties, Tag, Template, Value, part_of_sub};
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct StackSecret {
-    name: String,
     description: String,
-    secret_string: Value,
     kms_key_id: Option<Value>,
+    name: String,
+    secret_string: Value,
     tags: Option<Vec<Tag>>,
 }
 

@@ -30,19 +30,19 @@ use super::template::{Number, Policy, Properties, Tag, Template, Value};
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct TaskDefinition {
-    family: Value,
-    requires_compatibilities: [&'static str; 1],
-    network_mode: &'static str,
+    container_definitions: Vec<ContainerDefinition>,
     // CloudFormation wants these two as texts.
     cpu: String,
-    memory: String,
-    runtime_platform: RuntimePlatform,
     ephemeral_storage: Option<EphemeralStorage>,
     execution_role_arn: Value,
+    family: Value,
+    memory: String,
+    network_mode: &'static str,
+    requires_compatibilities: [&'static str; 1],
+    runtime_platform: RuntimePlatform,
+    tags: Option<Vec<Tag>>,
     task_role_arn: Value,
     volumes: Option<Vec<Volume>>,
-    container_definitions: Vec<ContainerDefinition>,
-    tags: Option<Vec<Tag>>,
 }
 
 impl Properties for TaskDefinition {
@@ -66,17 +66,17 @@ struct EphemeralStorage {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Volume {
-    name: String,
     #[serde(rename = "EFSVolumeConfiguration")]
     efs: Option<EfsVolume>,
+    name: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EfsVolume {
+    authorization_config: Authorization,
     filesystem_id: Value,
     transit_encryption: &'static str,
-    authorization_config: Authorization,
 }
 
 #[derive(Serialize)]
@@ -90,28 +90,28 @@ struct Authorization {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ContainerDefinition {
-    name: Value,
-    image: Value,
-    essential: bool,
+    command: Option<Vec<Value>>,
     cpu: Option<u32>,
+    depends_on: Option<Vec<Dependency>>,
+    entry_point: Option<Vec<Value>>,
+    environment: Option<Vec<Variable>>,
+    essential: bool,
+    firelens_configuration: Option<LogRouting>,
+    health_check: Option<HealthCheck>,
+    image: Value,
+    linux_parameters: Option<LinuxParameters>,
+    log_configuration: LogConfiguration,
     memory: Option<u32>,
     memory_reservation: Option<u32>,
-    depends_on: Option<Vec<Dependency>>,
+    mount_points: Option<Vec<Mount>>,
+    name: Value,
+    port_mappings: Option<Vec<PortMapping>>,
     privileged: bool,
     readonly_root_filesystem: bool,
-    user: Option<Value>,
-    entry_point: Option<Vec<Value>>,
-    command: Option<Vec<Value>>,
-    working_directory: Option<Value>,
-    port_mappings: Option<Vec<PortMapping>>,
-    environment: Option<Vec<Variable>>,
     secrets: Option<Vec<SecretVariable>>,
-    health_check: Option<HealthCheck>,
-    linux_parameters: Option<LinuxParameters>,
     stop_timeout: u32,
-    mount_points: Option<Vec<Mount>>,
-    log_configuration: LogConfiguration,
-    firelens_configuration: Option<LogRouting>,
+    user: Option<Value>,
+    working_directory: Option<Value>,
     #[serde(flatten)]
     details: container_details::Properties,
 }
@@ -119,24 +119,24 @@ struct ContainerDefinition {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LogRouting {
-    r#type: &'static str,
     options: Option<BTreeMap<String, Value>>,
+    r#type: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Dependency {
-    container_name: Value,
     condition: &'static str,
+    container_name: Value,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PortMapping {
-    name: Option<Value>,
-    container_port: u16,
-    protocol: &'static str,
     app_protocol: Option<&'static str>,
+    container_port: u16,
+    name: Option<Value>,
+    protocol: &'static str,
 }
 
 #[derive(Serialize)]
@@ -158,9 +158,9 @@ struct SecretVariable {
 struct HealthCheck {
     command: Vec<Value>,
     interval: u32,
-    timeout: u32,
     retries: u32,
     start_period: Option<u32>,
+    timeout: u32,
 }
 
 #[derive(Serialize)]
@@ -173,9 +173,9 @@ struct LinuxParameters {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Mount {
-    source_volume: String,
     container_path: Value,
     read_only: bool,
+    source_volume: String,
 }
 
 #[derive(Serialize)]
@@ -208,27 +208,27 @@ struct LogStreams {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Service {
-    service_name: Value,
-    cluster: Value,
-    task_definition: Value,
-    desired_count: Option<u32>,
     availability_zone_rebalancing: &'static str,
-    launch_type: Option<&'static str>,
-    scheduling_strategy: Option<&'static str>,
     capacity_provider_strategy: Option<Vec<Share>>,
-    placement_strategies: Option<Vec<Strategy>>,
-    placement_constraints: Option<Vec<Constraint>>,
-    network_configuration: NetworkConfiguration,
-    load_balancers: Option<Vec<Target>>,
-    health_check_grace_period_seconds: Option<u32>,
+    cluster: Value,
     deployment_configuration: Deployment,
-    service_registries: Option<[Registry; 1]>,
-    service_connect_configuration: Option<service_connect::Configuration>,
-    enable_execute_command: bool,
+    desired_count: Option<u32>,
     #[serde(rename = "EnableECSManagedTags")]
     enable_ecs_managed_tags: bool,
+    enable_execute_command: bool,
+    health_check_grace_period_seconds: Option<u32>,
+    launch_type: Option<&'static str>,
+    load_balancers: Option<Vec<Target>>,
+    network_configuration: NetworkConfiguration,
+    placement_constraints: Option<Vec<Constraint>>,
+    placement_strategies: Option<Vec<Strategy>>,
     propagate_tags: &'static str,
+    scheduling_strategy: Option<&'static str>,
+    service_connect_configuration: Option<service_connect::Configuration>,
+    service_name: Value,
+    service_registries: Option<[Registry; 1]>,
     tags: Option<Vec<Tag>>,
+    task_definition: Value,
 }
 
 impl Properties for Service {
@@ -238,10 +238,10 @@ impl Properties for Service {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Target {
+    advanced_configuration: Option<TwoTargetGroups>,
     container_name: Value,
     container_port: u16,
     target_group_arn: Value,
-    advanced_configuration: Option<TwoTargetGroups>,
 }
 
 /// What ECS needs to move requests from one target group to another.
@@ -256,28 +256,28 @@ struct TwoTargetGroups {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Deployment {
-    strategy: &'static str,
-    bake_time_in_minutes: Option<u32>,
-    linear_configuration: Option<LinearConfiguration>,
-    canary_configuration: Option<CanaryConfiguration>,
-    minimum_healthy_percent: u32,
-    maximum_percent: u32,
-    deployment_circuit_breaker: CircuitBreaker,
     alarms: Option<Alarms>,
+    bake_time_in_minutes: Option<u32>,
+    canary_configuration: Option<CanaryConfiguration>,
+    deployment_circuit_breaker: CircuitBreaker,
+    linear_configuration: Option<LinearConfiguration>,
+    maximum_percent: u32,
+    minimum_healthy_percent: u32,
+    strategy: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct LinearConfiguration {
-    step_percent: Number,
     step_bake_time_in_minutes: u32,
+    step_percent: Number,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CanaryConfiguration {
-    canary_percent: Number,
     canary_bake_time_in_minutes: u32,
+    canary_percent: Number,
 }
 
 #[derive(Serialize)]
@@ -292,8 +292,8 @@ struct Alarms {
 #[serde(rename_all = "PascalCase")]
 struct CircuitBreaker {
     enable: bool,
-    rollback: bool,
     reset_on_healthy_task: Option<bool>,
+    rollback: bool,
     threshold_configuration: Option<Threshold>,
 }
 

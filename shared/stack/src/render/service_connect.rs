@@ -17,17 +17,17 @@ const STREAMS: &str = "service-connect";
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Configuration {
     enabled: bool,
+    log_configuration: ProxyLog,
     namespace: Option<Value>,
     services: Option<[Server; 1]>,
-    log_configuration: ProxyLog,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Server {
-    port_name: Value,
-    discovery_name: Option<Value>,
     client_aliases: [Alias; 1],
+    discovery_name: Option<Value>,
+    port_name: Value,
     timeout: Option<Timeout>,
 }
 

@@ -10,8 +10,8 @@ use super::template::{Properties, Tag, Template, Value};
 #[serde(rename_all = "PascalCase")]
 struct Namespace {
     name: Value,
-    vpc: Value,
     tags: Option<Vec<Tag>>,
+    vpc: Value,
 }
 
 impl Properties for Namespace {
@@ -21,10 +21,10 @@ impl Properties for Namespace {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {
-    name: &'a str,
-    namespace_id: Value,
     dns_config: DnsConfig,
     health_check_custom_config: CustomHealth,
+    name: &'a str,
+    namespace_id: Value,
     tags: Option<Vec<Tag>>,
 }
 
@@ -35,16 +35,16 @@ impl Properties for Entry<'_> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct DnsConfig {
-    routing_policy: &'static str,
     dns_records: [Record; 1],
+    routing_policy: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Record {
-    r#type: &'static str,
     #[serde(rename = "TTL")]
     ttl: String,
+    r#type: &'static str,
 }
 
 /// ECS reports which tasks are healthy.

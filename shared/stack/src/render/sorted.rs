@@ -14,6 +14,10 @@ use serde_json::{Error, Value};
 
 const NULL: &[u8] = b"null";
 
+/// Nearly all that a template has of one resource is shorter than this, and made of fewer fields.
+const USUAL_LENGTH: usize = 512;
+const USUAL_FIELDS: usize = 24;
+
 /// A text that is JSON in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sorted(Vec<u8>);
@@ -21,12 +25,15 @@ pub(super) struct Sorted(Vec<u8>);
 impl Sorted {
     /// A value in order.
     pub(super) fn of(value: &(impl Serialize + ?Sized)) -> Self {
-        let mut text = Vec::new();
+        let mut draft = Draft {
+            fields: Vec::with_capacity(USUAL_FIELDS),
+            text: Vec::with_capacity(USUAL_LENGTH),
+        };
         // Writing fails only for maps whose keys are not texts, which templates do not have.
-        if value.serialize(Writer(&mut text)).is_err() {
-            text = NULL.to_vec();
+        if value.serialize(Writer(&mut draft)).is_err() {
+            return Self(NULL.to_vec());
         }
-        Self(text)
+        Self(draft.text)
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -91,13 +98,27 @@ fn scalar(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     let _ = serde_json::to_writer(text, value);
 }
 
+/// What is being written.
+struct Draft {
+    text: Vec<u8>,
+    /// The fields of all objects that are open: those of the innermost one come last.
+    fields: Vec<Field>,
+}
+
+/// A field of an open object.
+struct Field {
+    key: Cow<'static, str>,
+    /// Where it is in the text, with its key.
+    place: Range<usize>,
+}
+
 /// Appends one value.
-struct Writer<'a>(&'a mut Vec<u8>);
+struct Writer<'a>(&'a mut Draft);
 
 macro_rules! scalars {
     ($($method:ident: $type:ty),* $(,)?) => {$(
         fn $method(self, value: $type) -> Result<(), Error> {
-            scalar(self.0, &value);
+            scalar(&mut self.0.text, &value);
             Ok(())
         }
     )*};
@@ -140,7 +161,7 @@ impl<'a> Serializer for Writer<'a> {
     }
 
     fn serialize_unit(self) -> Result<(), Error> {
-        self.0.extend_from_slice(NULL);
+        self.0.text.extend_from_slice(NULL);
         Ok(())
     }
 
@@ -225,17 +246,17 @@ impl<'a> Serializer for Writer<'a> {
 
 /// A list that is being written, in an object with one key if it is what a variant holds.
 struct List<'a> {
-    text: &'a mut Vec<u8>,
+    draft: &'a mut Draft,
     is_empty: bool,
     is_of_variant: bool,
 }
 
 impl<'a> List<'a> {
-    fn begin(text: &'a mut Vec<u8>, variant: Option<&'static str>) -> Self {
-        open_variant(text, variant);
-        text.push(b'[');
+    fn begin(draft: &'a mut Draft, variant: Option<&'static str>) -> Self {
+        open_variant(&mut draft.text, variant);
+        draft.text.push(b'[');
         Self {
-            text,
+            draft,
             is_empty: true,
             is_of_variant: variant.is_some(),
         }
@@ -243,15 +264,15 @@ impl<'a> List<'a> {
 
     fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         if !self.is_empty {
-            self.text.push(b',');
+            self.draft.text.push(b',');
         }
         self.is_empty = false;
-        value.serialize(Writer(self.text))
+        value.serialize(Writer(self.draft))
     }
 
     fn finish(self) {
-        self.text.push(b']');
-        close_variant(self.text, self.is_of_variant);
+        self.draft.text.push(b']');
+        close_variant(&mut self.draft.text, self.is_of_variant);
     }
 }
 
@@ -294,25 +315,27 @@ lists!(
     SerializeTupleVariant::serialize_field
 );
 
-/// An object that is being written. Its values are appended as they come, and put in order at its end.
+/// An object that is being written. Its fields are appended as they come, and put in order at its end if they came in
+/// another one.
 struct Fields<'a> {
-    text: &'a mut Vec<u8>,
-    /// Where the first value is.
+    draft: &'a mut Draft,
+    /// Where its first field is in the text.
     begin: usize,
-    values: Vec<(Cow<'static, str>, Range<usize>)>,
+    /// Which of the draft's fields is its first.
+    first: usize,
     /// The key whose value comes next.
     key: Option<Cow<'static, str>>,
     is_of_variant: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn begin(text: &'a mut Vec<u8>, variant: Option<&'static str>) -> Self {
-        open_variant(text, variant);
-        let begin = text.len();
+    fn begin(draft: &'a mut Draft, variant: Option<&'static str>) -> Self {
+        open_variant(&mut draft.text, variant);
+        draft.text.push(b'{');
         Self {
-            text,
-            begin,
-            values: Vec::new(),
+            begin: draft.text.len(),
+            first: draft.fields.len(),
+            draft,
             key: None,
             is_of_variant: variant.is_some(),
         }
@@ -323,31 +346,66 @@ impl<'a> Fields<'a> {
         key: Cow<'static, str>,
         value: &T,
     ) -> Result<(), Error> {
-        let begin = self.text.len();
-        value.serialize(Writer(self.text))?;
-        if self.text.get(begin..) == Some(NULL) {
-            self.text.truncate(begin);
+        let text = &mut self.draft.text;
+        let before = text.len();
+        if before > self.begin {
+            text.push(b',');
+        }
+        let begin = text.len();
+        match key {
+            // The name of a field in Rust, which has nothing to escape.
+            Cow::Borrowed(name) => {
+                text.push(b'"');
+                text.extend_from_slice(name.as_bytes());
+                text.push(b'"');
+            }
+            Cow::Owned(ref key) => scalar(text, key),
+        }
+        text.push(b':');
+        let begin_of_value = text.len();
+        value.serialize(Writer(self.draft))?;
+        let Draft { text, fields } = &mut *self.draft;
+        if text.get(begin_of_value..) == Some(NULL) {
+            text.truncate(before);
         } else {
-            self.values.push((key, begin..self.text.len()));
+            let place = begin..text.len();
+            fields.push(Field { key, place });
         }
         Ok(())
     }
 
-    fn finish(mut self) {
-        // Of two values of one key the later one holds.
-        self.values.reverse();
-        self.values.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.values
-            .dedup_by(|(later, _), (first, _)| later == first);
-        let end = self.text.len();
-        let mut object = Object::begin(self.text);
-        for (key, value) in self.values {
-            object.key(&key).extend_from_within(value);
+    fn finish(self) {
+        let Draft { text, fields } = self.draft;
+        let own = fields.get_mut(self.first..).unwrap_or_default();
+        if !own.is_sorted_by(|one, next| one.key < next.key) {
+            put_in_order(text, self.begin, own);
         }
-        object.end();
-        self.text.drain(self.begin..end);
-        close_variant(self.text, self.is_of_variant);
+        fields.truncate(self.first);
+        text.push(b'}');
+        close_variant(text, self.is_of_variant);
     }
+}
+
+/// Puts the fields of an object, which are what `text` has from `begin` on, into the order of their keys.
+fn put_in_order(text: &mut Vec<u8>, begin: usize, fields: &mut [Field]) {
+    // Of two values of one key the later one holds.
+    fields.sort_unstable_by(|one, other| {
+        let by_key = one.key.cmp(&other.key);
+        by_key.then(other.place.start.cmp(&one.place.start))
+    });
+    let end = text.len();
+    let mut last = None;
+    for Field { key, place } in fields {
+        if last == Some(&*key) {
+            continue;
+        }
+        if last.is_some() {
+            text.push(b',');
+        }
+        text.extend_from_within(place.clone());
+        last = Some(key);
+    }
+    text.drain(begin..end);
 }
 
 impl SerializeMap for Fields<'_> {

@@ -18,14 +18,14 @@ const NFS: u16 = 2049;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EfsFileSystem {
-    encrypted: bool,
-    kms_key_id: Option<Value>,
-    performance_mode: &'static str,
-    throughput_mode: &'static str,
-    provisioned_throughput_in_mibps: Option<Number>,
     backup_policy: BackupPolicy,
+    encrypted: bool,
     file_system_policy: Document,
     file_system_tags: Vec<Tag>,
+    kms_key_id: Option<Value>,
+    performance_mode: &'static str,
+    provisioned_throughput_in_mibps: Option<Number>,
+    throughput_mode: &'static str,
 }
 
 impl Properties for EfsFileSystem {
@@ -42,8 +42,8 @@ struct BackupPolicy {
 #[serde(rename_all = "PascalCase")]
 struct MountTarget {
     file_system_id: Value,
-    subnet_id: Value,
     security_groups: [Value; 1],
+    subnet_id: Value,
 }
 
 impl Properties for MountTarget {
@@ -53,10 +53,10 @@ impl Properties for MountTarget {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EfsAccessPoint {
+    access_point_tags: Vec<Tag>,
     file_system_id: Value,
     posix_user: PosixUser,
     root_directory: RootDirectory,
-    access_point_tags: Vec<Tag>,
 }
 
 impl Properties for EfsAccessPoint {
@@ -66,23 +66,23 @@ impl Properties for EfsAccessPoint {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PosixUser {
-    uid: String,
     gid: String,
     secondary_gids: Option<Vec<String>>,
+    uid: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct RootDirectory {
-    path: Value,
     creation_info: CreationInfo,
+    path: Value,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CreationInfo {
-    owner_uid: String,
     owner_gid: String,
+    owner_uid: String,
     permissions: String,
 }
 

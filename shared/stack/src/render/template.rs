@@ -1,6 +1,7 @@
 //! What a CloudFormation template is made of: values, resources, parameters, outputs.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
@@ -38,6 +39,10 @@ pub(super) enum Value {
 impl Value {
     /// A text of a stack file: pseudo parameters are filled in, `$${` is a plain `${`.
     pub(super) fn written(text: &str) -> Self {
+        // As most are.
+        if !text.contains('$') {
+            return Self::Text(text.to_owned());
+        }
         match substitutable(text) {
             (text, true) => Self::Sub(text),
             _ => Self::Text(text.replace("$${", "${")),
@@ -148,7 +153,8 @@ pub(super) struct Tag {
     pub(super) value: Value,
 }
 
-/// The properties of a type of resource. What is `None` is left out.
+/// The properties of a type of resource. What is `None` is left out. Fields in the order of their names, as templates have
+/// them, need not be put into it.
 pub(super) trait Properties: Serialize {
     /// The type, `AWS::…`.
     const TYPE: &'static str;
@@ -249,9 +255,9 @@ impl Resource {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Parameter {
-    r#type: &'static str,
-    no_echo: bool,
     description: String,
+    no_echo: bool,
+    r#type: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -319,9 +325,6 @@ impl Template {
         r#type: impl Into<Cow<'static, str>>,
         properties: &impl Serialize,
     ) -> &mut Resource {
-        if self.resources.contains_key(&id) || self.parameters.contains_key(&id) {
-            self.clashes.insert(id.clone());
-        }
         let resource = Resource {
             r#type: r#type.into(),
             depends_on: BTreeSet::new(),
@@ -333,6 +336,9 @@ impl Template {
             properties: Sorted::of(properties),
         };
         let entry = self.resources.entry(id);
+        if matches!(entry, Entry::Occupied(_)) || self.parameters.contains_key(entry.key()) {
+            self.clashes.insert(entry.key().clone());
+        }
         entry.insert_entry(resource).into_mut()
     }
 
