@@ -4,6 +4,7 @@ mod adoption;
 mod clock;
 mod cloudformation;
 mod connect;
+mod connections;
 mod dead_letters;
 mod described;
 mod destination;
@@ -43,13 +44,10 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use connect::{allowed_hosts, connect};
+pub use connections::http_client;
 pub use described::described_service;
 pub use destination::S3Destination;
 pub use secrets::{NamedSecret, Secrets};
@@ -66,8 +64,16 @@ pub async fn load_configuration() -> SdkConfig {
 
 /// The same; a region and a profile of AWS's configuration files go before what the environment says.
 pub async fn load_configuration_of(region: Option<String>, profile: Option<String>) -> SdkConfig {
+    load(http_client(), region, profile).await
+}
+
+async fn load(
+    client: SharedHttpClient,
+    region: Option<String>,
+    profile: Option<String>,
+) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http_client())
+        .http_client(client)
         .retry_config(retries())
         .timeout_config(timeouts());
     if let Some(region) = region {
@@ -77,20 +83,6 @@ pub async fn load_configuration_of(region: Option<String>, profile: Option<Strin
         loader = loader.profile_name(profile);
     }
     loader.load().await
-}
-
-/// The HTTP client of every call: the SDK's own, which it makes with aws-lc, made with ring.
-pub fn http_client() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector =
-            ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    })
 }
 
 /// Every call is tried at most four times.

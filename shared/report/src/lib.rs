@@ -19,10 +19,10 @@ pub use message::{
 };
 pub use preview::page;
 pub use slack::{
-    AnnounceError, Announcer, Attempt, Bot, ButtonUsers, Channels, ClientError, DOCUMENTS,
-    Destination, InvalidButtonUsers, InvalidSecret, InvalidSigningSecret, KeptMessage, Mention,
-    MessagePoster, NotEncrypted, NotSlacks, NotifyOutcome, PersonAnswerer, PostError, PostState,
-    PostedMessage, Press, Rank, RetryPolicy, SIGNATURE_HEADER, SecretError, SecretText,
-    SignedRequest, SigningSecret, Slack, SlackUser, Stage, TIMESTAMP_HEADER, Topic, Trouble,
-    WebhookUrl, judge, signed_at,
+    AnnounceError, Announcer, Attempt, Bot, ButtonUsers, Channels, DOCUMENTS, Destination,
+    InvalidButtonUsers, InvalidSecret, InvalidSigningSecret, KeptMessage, Mention, MessagePoster,
+    NotEncrypted, NotSlacks, NotifyOutcome, PersonAnswerer, PostError, PostState, PostedMessage,
+    Press, Rank, RetryPolicy, SIGNATURE_HEADER, SecretError, SecretText, SignedRequest,
+    SigningSecret, Slack, SlackUser, Stage, TIMESTAMP_HEADER, Topic, Trouble, WebhookUrl, judge,
+    signed_at,
 };

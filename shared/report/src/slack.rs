@@ -21,7 +21,7 @@ pub use announcer::{AnnounceError, Announcer, NotifyOutcome};
 pub use api::judge;
 pub use button_users::{ButtonUsers, InvalidButtonUsers};
 pub use channels::{Channels, Mention};
-pub use client::{ClientError, Slack};
+pub use client::Slack;
 pub use destination::{Bot, Destination, InvalidSecret};
 pub use encrypted::NotEncrypted;
 pub use kept::{DOCUMENTS, KeptMessage, PostState, PostedMessage};

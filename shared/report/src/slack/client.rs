@@ -1,5 +1,6 @@
 //! Posting to Slack, and editing what was posted.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -24,20 +25,10 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// The client of Slack's incoming webhooks and of its Web API.
 pub struct Slack {
-    client: Client,
+    /// Made by the first message: it reads all certificates of the machine, and many an event has none.
+    client: OnceLock<Client>,
     policy: RetryPolicy,
     api: ApiUrl,
-}
-
-/// The client could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// This machine has no certificates to trust.
-    #[error("make the http client for slack")]
-    Http(#[source] reqwest::Error),
-    /// The Web API is where no token may be sent.
-    #[error("make the http client for slack: the url of its web api {0}")]
-    Api(#[from] NotEncrypted),
 }
 
 /// Who is asked, and in whose name.
@@ -50,31 +41,18 @@ impl Slack {
     /// A client that tries as [`RetryPolicy::default`] says.
     ///
     /// # Errors
-    /// [`ClientError`] where this machine has no certificates to trust.
-    pub fn new() -> Result<Self, ClientError> {
+    /// [`NotEncrypted`], if the address of Slack itself were one where no token may be sent.
+    pub fn new() -> Result<Self, NotEncrypted> {
         Self::with_policy(RetryPolicy::default())
     }
 
     /// A client that tries as `policy` says.
     ///
     /// # Errors
-    /// [`ClientError`] where this machine has no certificates to trust.
-    pub fn with_policy(policy: RetryPolicy) -> Result<Self, ClientError> {
-        // The cryptography of this process's TLS; an error says that it is named already.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let client = Client::builder()
-            .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
-            // A redirect would carry the message to where nobody decided that it may go.
-            .redirect(redirect::Policy::none())
-            // The environment is read in one place, and that is not here.
-            .no_proxy()
-            // Lambda freezes the process between events for minutes; a connection that died meanwhile
-            // would be noticed only by an attempt that hangs.
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(ClientError::Http)?;
+    /// As [`Slack::new`].
+    pub fn with_policy(policy: RetryPolicy) -> Result<Self, NotEncrypted> {
         Ok(Self {
-            client,
+            client: OnceLock::new(),
             policy,
             api: ApiUrl::parse(ApiUrl::SLACK)?,
         })
@@ -92,11 +70,41 @@ impl Slack {
         })
     }
 
+    /// The HTTP client, which is made at most once.
+    fn client(&self) -> Result<&Client, reqwest::Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        // The cryptography of this process's TLS; an error says that it is named already.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = Client::builder()
+            .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
+            // A redirect would carry the message to where nobody decided that it may go.
+            .redirect(redirect::Policy::none())
+            // The environment is read in one place, and that is not here.
+            .no_proxy()
+            // Lambda freezes the process between events for minutes; a connection that died meanwhile
+            // would be noticed only by an attempt that hangs.
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
     async fn attempt(&self, target: &Target<'_>, body: &str, timeout: Duration) -> Attempt {
+        let client = match self.client() {
+            Ok(client) => client,
+            // As where this machine has no certificates to trust.
+            Err(error) => {
+                return Attempt::Again {
+                    trouble: Trouble::Transport(without_url(error)),
+                    retry_after: None,
+                };
+            }
+        };
         let request = match target {
-            Target::Webhook(webhook) => self.client.post(webhook.reveal()),
+            Target::Webhook(webhook) => client.post(webhook.reveal()),
             // Marked as sensitive, so that no log of the HTTP client shows it.
-            Target::Api { bot, url, .. } => self.client.post(url.clone()).bearer_auth(bot.token()),
+            Target::Api { bot, url, .. } => client.post(url.clone()).bearer_auth(bot.token()),
         };
         let sent = request
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
