@@ -701,8 +701,6 @@ fn resident() -> u64 {
 /// Looks at the overview, its sheets and one deployment after the other of 500 services that have 50,000, and writes
 /// down what memory is held early on, and much later.
 #[cfg(target_os = "linux")]
-#[tokio::test]
-#[ignore = "runs alone in a process: the_memory_of_five_hundred_services_is_flat starts it"]
 async fn many_looks() {
     let scene = Scene::crowded(500, 100).await;
     let [early, late] = served(&scene, async |ask| {
@@ -728,16 +726,20 @@ async fn many_looks() {
     let _ = writeln!(std::io::stderr(), "resident: {early} {late}");
 }
 
+/// Says that this process runs one test only, so that what it holds is that test's.
 #[cfg(target_os = "linux")]
-#[test]
-fn the_memory_of_five_hundred_services_is_flat() {
+const ALONE: &str = "LONGSHORE_TEST_ALONE";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_memory_of_five_hundred_services_is_flat() {
+    if std::env::var_os(ALONE).is_some() {
+        return many_looks().await;
+    }
+    let name = "dashboard::tests::the_memory_of_five_hundred_services_is_flat";
     let looks = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "dashboard::tests::many_looks",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", name, "--nocapture"])
+        .env(ALONE, "1")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&looks.stderr).into_owned();
