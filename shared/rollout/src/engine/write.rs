@@ -60,16 +60,18 @@ impl<C: Cloud> Engine<'_, C> {
         Ok(deployment.numbered(number))
     }
 
-    /// Writes the record with `change` and publishes what is in its outbox. A service that has no record gets one of what it runs.
+    /// Writes the record with `change` and publishes what is in its outbox. A service that has no record gets one of what it
+    /// runs: where that is the image that was `named`, with its tag.
     pub(crate) async fn note(
         &self,
         stored: Option<(Record, Version)>,
         shown: &Shown,
+        named: Option<&Image>,
         change: impl FnOnce(&mut Record),
     ) -> Result<(), CallError> {
         let (before, version) = match stored {
             Some((record, version)) => (record, Some(version)),
-            None => (self.adopted(shown).await?, None),
+            None => (self.adopted(shown, named).await?, None),
         };
         let mut record = before.clone();
         change(&mut record);
@@ -82,18 +84,23 @@ impl<C: Cloud> Engine<'_, C> {
     }
 
     /// A record of what ECS runs, as if that had been deployed.
-    pub(crate) async fn adopted(&self, shown: &Shown) -> Result<Record, CallError> {
+    async fn adopted(&self, shown: &Shown, named: Option<&Image>) -> Result<Record, CallError> {
         let running = &shown.running;
         let created_at = shown
             .service
             .primary()
             .and_then(|primary| primary.created_at);
         let at = created_at.unwrap_or(self.worker.now);
+        // People know an image by the tag that names it.
+        let mut image = self.running_image(&running.image).await?;
+        if let Some(named) = named.filter(|named| named.digest == image.digest) {
+            image.tag = image.tag.or_else(|| named.tag.clone());
+        }
         let request = Request {
             id: format!("adopted-{}", self.worker.id),
             at,
             sequence: Sequence::of_time(at),
-            image: self.running_image(&running.image).await?,
+            image,
             source: Source::Manual {
                 note: Some("ran already when it was adopted".to_owned()),
                 by: None,

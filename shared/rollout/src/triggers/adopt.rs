@@ -1,5 +1,6 @@
 //! Adopting: a service that somebody else made gets a record of what it runs.
 
+use longshore_events::image::Image;
 use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, Worker, decide_again};
 
@@ -46,7 +47,12 @@ impl<C: Cloud> Engine<'_, C> {
             }
             let shown = self.look_at_service().await?;
             let change = |record: &mut Record| record.follows(&followed);
-            self.note(stored, &shown, change).await?;
+            let named = followed.get(container).map(|named| Image {
+                repository: repository.to_owned(),
+                tag: Some(named.tag.clone()),
+                digest: named.digest.clone(),
+            });
+            self.note(stored, &shown, named.as_ref(), change).await?;
             let stored = self.cloud.load(&self.service_id).await?;
             let (record, _) =
                 stored.ok_or_else(|| CallError::lost_race(&RecordKey(&self.service_id)))?;

@@ -290,7 +290,7 @@ impl<C: Cloud> Engine<'_, C> {
         let change = |record: &mut Record| {
             record.passes_over(&self.subscriber.container, &passed_over);
         };
-        self.note(None, &shown, change).await?;
+        self.note(None, &shown, Some(&heard.image), change).await?;
         Ok(true)
     }
 

@@ -610,7 +610,7 @@ impl<C: Cloud> HoldRequest<'_, C> {
                 (None, Some(subscriber)) => {
                     let engine = Engine::new(self.cloud, subscriber, self.worker);
                     let shown = engine.look_at_service().await?;
-                    Ok(engine.note(None, &shown, &change).await?)
+                    Ok(engine.note(None, &shown, None, &change).await?)
                 }
                 // It was never deployed to, and nobody follows anything for it any more.
                 (None, None) => Ok(()),

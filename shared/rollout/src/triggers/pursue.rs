@@ -66,7 +66,8 @@ impl<C: Cloud> Engine<'_, C> {
             Decision::Resume if !request.is_explicit() && written.has_not_followed(followed) => {
                 // Then it is looked at again.
                 let change = |record: &mut Record| record.follows(followed);
-                self.note(written.stored, &shown, change).await?;
+                self.note(written.stored, &shown, Some(&request.image), change)
+                    .await?;
                 Err(CallError::lost_race(&RecordKey(&self.service_id)).into())
             }
             Decision::Resume => self.resume(&written, &shown).await,

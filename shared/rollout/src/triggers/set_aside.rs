@@ -35,7 +35,8 @@ impl<C: Cloud> Engine<'_, C> {
             record.follows(followed);
             record.waits(request, container, &wait, self.worker);
         };
-        self.note(written.stored, shown, change).await?;
+        self.note(written.stored, shown, Some(&request.image), change)
+            .await?;
         Ok(Outcome::Waiting {
             reason: wait.why,
             until: wait.until,
@@ -67,7 +68,8 @@ impl<C: Cloud> Engine<'_, C> {
                 record.replace_waiting(request, container, self.worker);
             }
         };
-        self.note(written.stored, shown, change).await?;
+        self.note(written.stored, shown, Some(&request.image), change)
+            .await?;
         Ok(Outcome::Skipped { reason })
     }
 

@@ -448,7 +448,9 @@ async fn a_tag_that_names_what_runs_already_is_published_once() {
     assert_eq!(cloud.detail_types(), ["Deployment Skipped"]);
     let record = cloud.record(&api).unwrap();
     assert_eq!(record.deployment.state, State::Succeeded);
+    // ECS shows its digest only.
     assert_eq!(record.deployment.image.digest, digest('2'));
+    assert_eq!(record.deployment.image.tag.as_deref(), Some("v2"));
     assert_eq!(cloud.updates(&api), 0);
 }
 
