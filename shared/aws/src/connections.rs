@@ -99,11 +99,19 @@ mod tests {
         assert_eq!(made.load(Ordering::Relaxed), 0, "before a call");
         for _ in 0..2 {
             s3.list_buckets().send().await.unwrap_err();
-            ecs.list_clusters().send().await.unwrap_err();
+            ecs.describe_services()
+                .services("api")
+                .send()
+                .await
+                .unwrap_err();
         }
         assert_eq!(made.load(Ordering::Relaxed), 1, "after calls");
         let patient = aws_sdk_ecs::config::Builder::new().timeout_config(one_slow_attempt());
-        let call = ecs.list_clusters().customize().config_override(patient);
+        let call = ecs
+            .describe_services()
+            .services("api")
+            .customize()
+            .config_override(patient);
         call.send().await.unwrap_err();
         assert_eq!(made.load(Ordering::Relaxed), 1, "after a patient call");
     }
