@@ -204,7 +204,9 @@ async fn a_call_that_is_throttled_is_sent_again_although_its_status_is_400() {
 #[tokio::test]
 async fn a_machine_whose_clock_is_wrong_is_asked_again_at_the_time_of_aws() {
     let ahead = chrono::Utc::now() + chrono::TimeDelta::minutes(20);
-    let date: &'static str = Box::leak(ahead.to_rfc2822().replace("+0000", "GMT").into_boxed_str());
+    // As HTTP writes it: the day of the month always has two digits.
+    let date = ahead.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date: &'static str = Box::leak(date.into_boxed_str());
     let is_first = Mutex::new(true);
     let wire = Wire::new(move |_| {
         if std::mem::take(&mut *is_first.lock().unwrap()) {
