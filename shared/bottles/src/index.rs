@@ -84,7 +84,7 @@ impl IndexReader {
     /// # Errors
     /// [`IndexError`] as soon as it is known that this is not an index.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), IndexError> {
-        let text = text_at_begin(piece);
+        let text = leading_text(piece);
         let mut rest = piece;
         while let Some((&byte, after)) = rest.split_first() {
             if self.state == State::Entry {
@@ -208,7 +208,7 @@ impl IndexReader {
 
 /// What `piece` begins with that is UTF-8: all of it, unless it cuts a character. Found at once, since a parser of bytes
 /// looks at each of thousands of texts by itself.
-fn text_at_begin(piece: &[u8]) -> &str {
+fn leading_text(piece: &[u8]) -> &str {
     std::str::from_utf8(piece)
         .or_else(|error| std::str::from_utf8(&piece[..error.valid_up_to()]))
         .unwrap_or_default()

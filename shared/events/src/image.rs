@@ -238,6 +238,18 @@ pub struct Image {
     pub digest: Digest,
 }
 
+impl Image {
+    /// The same with the tag of `named`, if that is the same image and this one's tag is not known: ECS shows a digest, and
+    /// people know an image by its tag.
+    #[must_use]
+    pub fn with_tag_of(mut self, named: Option<&Self>) -> Self {
+        if let Some(named) = named.filter(|named| named.digest == self.digest) {
+            self.tag = self.tag.or_else(|| named.tag.clone());
+        }
+        self
+    }
+}
+
 impl fmt::Display for Image {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.tag {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Duration, Utc};
-use longshore_events::image::Digest;
+use longshore_events::image::{Digest, Image};
 use longshore_events::sequence::Sequence;
 use regex_lite::{Regex, RegexBuilder};
 use schemars::JsonSchema;
@@ -90,6 +90,15 @@ pub struct RegistryImage {
 }
 
 impl RegistryImage {
+    /// The image as one of this repository.
+    pub fn in_repository(&self, repository: &str) -> Image {
+        Image {
+            repository: repository.to_owned(),
+            tag: Some(self.tag.clone()),
+            digest: self.digest.clone(),
+        }
+    }
+
     /// Since when, at the earliest, the tag is on the image.
     pub fn tagged_since(&self) -> DateTime<Utc> {
         self.tagged_at

@@ -40,18 +40,17 @@ pub fn note(
 ) -> Note {
     let followed = record.followed.get(container);
     let passed_over = heard.and_then(|heard| {
-        let image = find(images, heard).filter(|image| policy.allows(&image.tag))?;
+        let image = find(images, &heard.image).filter(|image| policy.allows(&image.tag))?;
         let reason = why_not(record, container, policy, image, newest, heard.at, now)?;
         let selected = newest.filter(|_| reason == SkipReason::AnotherSelected);
-        let passed_over = PassedOver {
+        let gives_way = noted_at_once(record, container, images, heard)
+            .is_some_and(|noted| policy.comes_after(noted, image));
+        (!gives_way).then(|| PassedOver {
             image: heard.image.clone(),
             at: heard.at,
             reason,
             selected: selected.map(|newest| newest.tag.clone()),
-        };
-        let gives_way = noted_at_once(record, container, images, &passed_over)
-            .is_some_and(|noted| policy.comes_after(noted, image));
-        (!gives_way).then_some(passed_over)
+        })
     });
     Note {
         followed: newest
@@ -68,9 +67,9 @@ pub fn note(
 }
 
 /// What was heard of, while the registry still holds it under this tag.
-pub fn find<'a>(images: &'a [RegistryImage], heard: &Heard) -> Option<&'a RegistryImage> {
+pub fn find<'a>(images: &'a [RegistryImage], heard: &Image) -> Option<&'a RegistryImage> {
     images.iter().find(|image| {
-        Some(image.tag.as_str()) == heard.image.tag.as_deref() && image.digest == heard.image.digest
+        Some(image.tag.as_str()) == heard.tag.as_deref() && image.digest == heard.digest
     })
 }
 
@@ -80,16 +79,13 @@ fn noted_at_once<'a>(
     record: &Record,
     container: &str,
     images: &'a [RegistryImage],
-    passed_over: &PassedOver,
+    heard: &Heard,
 ) -> Option<&'a RegistryImage> {
-    let noted = record.passed_over.get(container).filter(|noted| {
-        noted.is_for_now() && noted.at == passed_over.at && noted.image != passed_over.image
-    })?;
-    let heard = Heard {
-        image: noted.image.clone(),
-        at: noted.at,
-    };
-    find(images, &heard)
+    let noted = record
+        .passed_over
+        .get(container)
+        .filter(|noted| noted.is_for_now() && noted.at == heard.at && noted.image != heard.image)?;
+    find(images, &noted.image)
 }
 
 /// Why this image does not go out; `None` where that is said elsewhere, or it went out before.

@@ -91,16 +91,12 @@ impl<C: Cloud> Engine<'_, C> {
             .primary()
             .and_then(|primary| primary.created_at);
         let at = created_at.unwrap_or(self.worker.now);
-        // People know an image by the tag that names it.
-        let mut image = self.running_image(&running.image).await?;
-        if let Some(named) = named.filter(|named| named.digest == image.digest) {
-            image.tag = image.tag.or_else(|| named.tag.clone());
-        }
+        let image = self.running_image(&running.image).await?;
         let request = Request {
             id: format!("adopted-{}", self.worker.id),
             at,
             sequence: Sequence::of_time(at),
-            image,
+            image: image.with_tag_of(named),
             source: Source::Manual {
                 note: Some("ran already when it was adopted".to_owned()),
                 by: None,

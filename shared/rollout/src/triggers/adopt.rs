@@ -1,6 +1,5 @@
 //! Adopting: a service that somebody else made gets a record of what it runs.
 
-use longshore_events::image::Image;
 use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, Worker, decide_again};
 
@@ -47,11 +46,8 @@ impl<C: Cloud> Engine<'_, C> {
             }
             let shown = self.look_at_service().await?;
             let change = |record: &mut Record| record.follows(&followed);
-            let named = followed.get(container).map(|named| Image {
-                repository: repository.to_owned(),
-                tag: Some(named.tag.clone()),
-                digest: named.digest.clone(),
-            });
+            let named = followed.get(container);
+            let named = named.map(|named| named.in_repository(repository));
             self.note(stored, &shown, named.as_ref(), change).await?;
             let stored = self.cloud.load(&self.service_id).await?;
             let (record, _) =

@@ -266,7 +266,7 @@ impl<C: Cloud> Engine<'_, C> {
         images: &[RegistryImage],
         heard: Option<&Heard>,
     ) -> Result<bool, Stop> {
-        let image = heard.and_then(|heard| Some((heard, find(images, heard)?)));
+        let image = heard.and_then(|heard| Some((heard, find(images, &heard.image)?)));
         let Some((heard, image)) = image else {
             return Ok(false);
         };
@@ -361,11 +361,7 @@ impl<C: Cloud> Engine<'_, C> {
             id,
             at,
             sequence: Sequence::of_tag(&image.tag),
-            image: Image {
-                repository: repository.to_owned(),
-                tag: Some(image.tag.clone()),
-                digest: image.digest.clone(),
-            },
+            image: image.in_repository(repository),
             source,
             replaced_requests: has_waited
                 .map_or_else(Vec::new, |request| request.replaced_requests.clone()),

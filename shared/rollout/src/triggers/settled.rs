@@ -8,7 +8,6 @@ use futures_util::stream::{self, StreamExt};
 use longshore_events::image::Image;
 use longshore_events::longshore::{OperationKind, Source, StackSource};
 use longshore_events::sequence::Sequence;
-use longshore_policy::image_policy::RegistryImage;
 use longshore_policy::route::Subscriber;
 use longshore_state::{CallError, ErrorClass, Version, Worker, change, decide_again, load};
 use serde::Serialize;
@@ -574,7 +573,12 @@ async fn adopt<C: Cloud>(
     } else {
         BTreeMap::new()
     };
-    let request = &with_tag(request, followed.get(&engine.subscriber.container));
+    let named = followed.get(&engine.subscriber.container);
+    let named = named.map(|named| named.in_repository(&request.image.repository));
+    let request = &Request {
+        image: request.image.clone().with_tag_of(named.as_ref()),
+        ..request.clone()
+    };
     let change = |record: &mut Record| {
         if is_named {
             record.goes_out(request, engine.subscriber.containers(), &followed, worker);
@@ -609,16 +613,6 @@ async fn adopt<C: Cloud>(
     Ok(Done::Adopted {
         image: request.image.clone(),
     })
-}
-
-/// A request for what was found running, which is known by its digest: people know it by the tag that the image policy
-/// names it by.
-fn with_tag(request: &Request, named: Option<&RegistryImage>) -> Request {
-    let mut request = request.clone();
-    if let Some(named) = named.filter(|named| named.digest == request.image.digest) {
-        request.image.tag.get_or_insert(named.tag.clone());
-    }
-    request
 }
 
 /// Closes the open deployment of a service that went with its stack. The record stays, as history.
