@@ -107,7 +107,14 @@ run "press_may_read_its_secret_and_say_one_thing" {
 
   assert {
     condition = (
-      [for statement in jsondecode(output.policies.press.runtime).Statement : statement.Sid] == ["WriteOwnLogs"]
+      jsondecode(output.policies.press.runtime).Statement == [
+        {
+          Sid      = "WriteOwnLogs"
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = ["arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/a-function:*"]
+        },
+      ]
       && !contains(keys(output.dead_letter_queue_urls), "press")
     )
     error_message = "press may do more or less than run, or has a queue that nothing comes into."
